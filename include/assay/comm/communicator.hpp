@@ -1,0 +1,53 @@
+//! The communicator: a value that algorithms take as an argument; a default one is serial and never calls
+//! MPI.
+#pragma once
+
+#include <memory>
+
+#ifndef OMPI_SKIP_MPICXX
+#define OMPI_SKIP_MPICXX 1
+#endif
+#include <mpi.h>
+
+namespace assay::comm {
+
+//! A group of ranks with a message space of its own.
+class Communicator {
+  public:
+    //! Serial: rank 0 of 1, no MPI behind it.
+    Communicator() = default;
+    //! Collective over `parent`, which is duplicated so that our messages cannot meet the caller's.
+    explicit Communicator(MPI_Comm parent);
+
+    int rank() const { return rank_; }
+    int size() const { return size_; }
+    bool is_root() const { return rank_ == 0; }
+    bool is_serial() const { return comm_ == nullptr; }
+    //! The MPI handle; MPI_COMM_NULL when serial.
+    MPI_Comm mpi() const { return comm_ ? *comm_ : MPI_COMM_NULL; }
+    //! Collective.
+    void barrier() const;
+
+  private:
+    std::shared_ptr<MPI_Comm> comm_;
+    int rank_ = 0;
+    int size_ = 1;
+};
+
+//! Throws Error(internal) with MPI's own text if `code` is not MPI_SUCCESS.
+void check_mpi(int code, char const* call);
+
+//! MPI from construction to destruction, for main(). While an exception that ranks have not agreed on
+//! unwinds, MPI is left open: finalizing then would wait for ranks that never come, and hide the message.
+class MpiScope {
+  public:
+    MpiScope(int& argc, char**& argv);
+    ~MpiScope();
+    MpiScope(MpiScope const&) = delete;
+    MpiScope& operator=(MpiScope const&) = delete;
+
+  private:
+    int unwinding_;
+};
+
+} // namespace assay::comm

@@ -1,0 +1,67 @@
+//! A data set file (docs/data.md): samples, labels and ids by row, read by hyperslab.
+#pragma once
+
+#include "assay/store/hdf5.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace assay::data {
+
+//! How sample values are stored.
+enum class SampleType { uint8, float32 };
+
+//! What a data set file holds, without the samples.
+struct DatasetInfo {
+    std::uint64_t size = 0;    //!< N, number of samples
+    store::Shape sample_shape; //!< one sample's shape, e.g. {C, H, W}
+    SampleType type = SampleType::uint8;
+    std::string layout = "NCHW"; //!< meaning of the axes, first one included
+    bool has_labels = false;
+
+    //! Number of values in one sample.
+    std::uint64_t sample_elements() const;
+    //! Bytes of one sample as stored.
+    std::uint64_t sample_bytes() const;
+};
+
+//! Rows of a data set in memory.
+struct Samples {
+    std::vector<std::uint64_t> ids;   //!< [n]
+    std::vector<std::int64_t> labels; //!< [n], empty where the data set has none
+    std::vector<std::byte> values;    //!< [n x sample_bytes], row-major, as stored
+};
+
+//! An open data set file, read-only and serial: each rank opens its own. Local throughout.
+class Dataset {
+  public:
+    //! Error(data), naming file and array, for anything that breaks the contract and can be seen without
+    //! reading the samples: missing or ill-typed arrays, wrong rank, lengths that differ, no samples.
+    explicit Dataset(std::filesystem::path path);
+
+    std::filesystem::path const& path() const { return path_; }
+    DatasetInfo const& info() const { return info_; }
+
+    //! All ids [N]; 0..N-1 where the file has none.
+    std::vector<std::uint64_t> ids() const;
+    //! All labels [N]; empty where the file has none.
+    std::vector<std::int64_t> labels() const;
+    //! The given rows, in the given order; runs of consecutive rows are read as one hyperslab each.
+    Samples read(std::span<std::uint64_t const> rows) const;
+
+  private:
+    std::filesystem::path path_;
+    DatasetInfo info_;
+    store::Handle file_, samples_, labels_, ids_;
+};
+
+//! Local. Reads rows [begin, end) of float samples, all labels and ids in that range and throws Error(data)
+//! naming the first sample with NaN or infinity. Cheap for uint8 samples, which cannot be wrong.
+void check_values(Dataset const& dataset, std::uint64_t begin, std::uint64_t end);
+//! Local. Error(data) naming the first id that occurs twice (8 bytes of memory per sample).
+void check_unique_ids(Dataset const& dataset);
+
+} // namespace assay::data

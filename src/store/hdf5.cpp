@@ -1,0 +1,286 @@
+#include "assay/store/hdf5.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <numeric>
+
+namespace assay::store {
+
+namespace {
+
+// HDF5 prints its error stack by default; ours goes into the exception instead
+void quiet() {
+    static bool const done = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
+    (void)done;
+}
+
+std::string last_reason() {
+    std::string reason;
+    H5Ewalk2(
+        H5E_DEFAULT, H5E_WALK_UPWARD, // innermost first: where the real cause is
+        [](unsigned, H5E_error2_t const* entry, void* out) -> herr_t {
+            auto& text = *static_cast<std::string*>(out);
+            if (text.empty() && entry->desc)
+                text = entry->desc;
+            return 0;
+        },
+        &reason);
+    std::replace(reason.begin(), reason.end(), '\n', ' ');
+    return reason.empty() ? "HDF5 gives no reason" : reason;
+}
+
+Handle dataspace(Shape const& shape) {
+    std::vector<hsize_t> const dims(shape.begin(), shape.end());
+    return {H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), "H5Screate_simple"};
+}
+
+Handle access_by(comm::Communicator const& comm) {
+    Handle access(H5Pcreate(H5P_FILE_ACCESS), "H5Pcreate");
+    if (!comm.is_serial()) {
+        require(H5Pset_fapl_mpio(access.id(), comm.mpi(), MPI_INFO_NULL), "H5Pset_fapl_mpio");
+        require(H5Pset_all_coll_metadata_ops(access.id(), true), "H5Pset_all_coll_metadata_ops");
+        require(H5Pset_coll_metadata_write(access.id(), true), "H5Pset_coll_metadata_write");
+    }
+    return access;
+}
+
+// Selects rows [begin, begin + count) of `dataset` in `file_space`; returns the matching memory space
+Handle select_rows(Handle const& dataset, Handle const& file_space, std::uint64_t begin,
+                   std::uint64_t count) {
+    Shape shape = shape_of(dataset);
+    if (shape.empty())
+        shape = {1};
+    std::vector<hsize_t> start(shape.size(), 0);
+    std::vector<hsize_t> extent(shape.begin(), shape.end());
+    start[0] = begin;
+    extent[0] = count;
+    Handle memory_space(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr),
+                        "H5Screate_simple");
+    if (count == 0) {
+        require(H5Sselect_none(file_space.id()), "H5Sselect_none");
+        require(H5Sselect_none(memory_space.id()), "H5Sselect_none");
+    } else {
+        require(H5Sselect_hyperslab(file_space.id(), H5S_SELECT_SET, start.data(), nullptr, extent.data(),
+                                    nullptr),
+                "H5Sselect_hyperslab");
+    }
+    return memory_space;
+}
+
+Handle fixed_string(std::size_t size) {
+    Handle type(H5Tcopy(H5T_C_S1), "H5Tcopy");
+    require(H5Tset_size(type.id(), std::max<std::size_t>(size, 1)), "H5Tset_size");
+    require(H5Tset_strpad(type.id(), H5T_STR_NULLPAD), "H5Tset_strpad");
+    return type;
+}
+
+// Writes in place if the attribute exists, else creates it
+void write_attribute(Handle const& file, std::string const& object, std::string const& name,
+                     Handle const& type, void const* value) {
+    std::string const what = object + "@" + name;
+    Handle attribute;
+    if (H5Aexists_by_name(file.id(), object.c_str(), name.c_str(), H5P_DEFAULT) > 0) {
+        attribute =
+            Handle(H5Aopen_by_name(file.id(), object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), what);
+    } else {
+        Handle const scalar(H5Screate(H5S_SCALAR), "H5Screate");
+        attribute = Handle(H5Acreate_by_name(file.id(), object.c_str(), name.c_str(), type.id(), scalar.id(),
+                                             H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                           what);
+    }
+    require(H5Awrite(attribute.id(), type.id(), value), what);
+}
+
+} // namespace
+
+Handle::Handle(hid_t id, std::string const& what) : id_(id) {
+    if (id < 0)
+        fail(Exit::io, "{}: {}", what, last_reason());
+}
+
+Handle& Handle::operator=(Handle&& other) noexcept {
+    std::swap(id_, other.id_);
+    return *this;
+}
+
+Handle::~Handle() {
+    if (id_ >= 0)
+        H5Idec_ref(id_);
+}
+
+void Handle::close() {
+    if (id_ >= 0 && H5Idec_ref(std::exchange(id_, H5I_INVALID_HID)) < 0)
+        fail(Exit::io, "closing an HDF5 object: {}", last_reason());
+}
+
+void require(herr_t status, std::string const& what) {
+    if (status < 0)
+        fail(Exit::io, "{}: {}", what, last_reason());
+}
+
+Handle open_to_read(std::filesystem::path const& path) {
+    quiet();
+    if (!std::filesystem::exists(path))
+        fail(Exit::data, "{}: no such file. Check the path", path.string());
+    if (H5Fis_hdf5(path.c_str()) <= 0)
+        fail(Exit::data, "{}: not an HDF5 file, or truncated. Make it again with `assay import` or h5py",
+             path.string());
+    hid_t const id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+    if (id < 0)
+        fail(Exit::data, "{}: cannot be opened ({}). Is it truncated, or open for writing elsewhere?",
+             path.string(), last_reason());
+    return {id, path.string()};
+}
+
+Handle open_to_write(std::filesystem::path const& path, comm::Communicator const& comm) {
+    quiet();
+    Handle const access = access_by(comm);
+    return {H5Fopen(path.c_str(), H5F_ACC_RDWR, access.id()), path.string()};
+}
+
+Handle create_file(std::filesystem::path const& path, comm::Communicator const& comm) {
+    quiet();
+    Handle const access = access_by(comm);
+    return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), path.string()};
+}
+
+bool exists(Handle const& file, std::string const& path) {
+    for (std::size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
+        if (H5Lexists(file.id(), path.substr(0, slash).c_str(), H5P_DEFAULT) <= 0)
+            return false;
+    return path == "/" || H5Lexists(file.id(), path.c_str(), H5P_DEFAULT) > 0;
+}
+
+Handle open_dataset(Handle const& file, std::string const& path) {
+    return {H5Dopen2(file.id(), path.c_str(), H5P_DEFAULT), path};
+}
+
+Handle create_group(Handle const& file, std::string const& path) {
+    Handle const create(H5Pcreate(H5P_LINK_CREATE), "H5Pcreate");
+    require(H5Pset_create_intermediate_group(create.id(), 1), "H5Pset_create_intermediate_group");
+    return {H5Gcreate2(file.id(), path.c_str(), create.id(), H5P_DEFAULT, H5P_DEFAULT), path};
+}
+
+std::vector<std::string> names_in(Handle const& file, std::string const& group) {
+    std::vector<std::string> names;
+    if (!exists(file, group))
+        return names;
+    auto const collect = [](hid_t, char const* name, H5L_info_t const*, void* out) -> herr_t {
+        static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+        return 0;
+    };
+    require(H5Literate_by_name(file.id(), group.c_str(), H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &names,
+                               H5P_DEFAULT),
+            group);
+    return names;
+}
+
+Shape shape_of(Handle const& dataset) {
+    Handle const space(H5Dget_space(dataset.id()), "H5Dget_space");
+    std::vector<hsize_t> dims(static_cast<std::size_t>(std::max(0, H5Sget_simple_extent_ndims(space.id()))));
+    H5Sget_simple_extent_dims(space.id(), dims.data(), nullptr);
+    return {dims.begin(), dims.end()};
+}
+
+std::string type_name(Handle const& dataset) {
+    Handle const type(H5Dget_type(dataset.id()), "H5Dget_type");
+    std::size_t const bits = 8 * H5Tget_size(type.id());
+    switch (H5Tget_class(type.id())) {
+    case H5T_INTEGER:
+        return fmt::format("{}int{}", H5Tget_sign(type.id()) == H5T_SGN_NONE ? "u" : "", bits);
+    case H5T_FLOAT:
+        return fmt::format("float{}", bits);
+    default:
+        return "other";
+    }
+}
+
+Handle create_dataset(Handle const& file, std::string const& path, hid_t type, Shape const& shape) {
+    Handle const create(H5Pcreate(H5P_DATASET_CREATE), "H5Pcreate");
+    require(H5Pset_layout(create.id(), H5D_CONTIGUOUS), "H5Pset_layout");
+    require(H5Pset_alloc_time(create.id(), H5D_ALLOC_TIME_EARLY), "H5Pset_alloc_time");
+    require(H5Pset_obj_track_times(create.id(), false), "H5Pset_obj_track_times");
+    if (H5Tget_class(type) == H5T_FLOAT) {
+        double const nan = std::numeric_limits<double>::quiet_NaN();
+        require(H5Pset_fill_value(create.id(), H5T_NATIVE_DOUBLE, &nan), "H5Pset_fill_value");
+    }
+    Handle const link(H5Pcreate(H5P_LINK_CREATE), "H5Pcreate");
+    require(H5Pset_create_intermediate_group(link.id(), 1), "H5Pset_create_intermediate_group");
+    Handle const space = dataspace(shape);
+    return {H5Dcreate2(file.id(), path.c_str(), type, space.id(), link.id(), create.id(), H5P_DEFAULT), path};
+}
+
+template <>
+hid_t native_type<std::uint8_t>() {
+    return H5T_NATIVE_UINT8;
+}
+template <>
+hid_t native_type<std::int64_t>() {
+    return H5T_NATIVE_INT64;
+}
+template <>
+hid_t native_type<std::uint64_t>() {
+    return H5T_NATIVE_UINT64;
+}
+template <>
+hid_t native_type<float>() {
+    return H5T_NATIVE_FLOAT;
+}
+template <>
+hid_t native_type<double>() {
+    return H5T_NATIVE_DOUBLE;
+}
+
+void read_rows(Handle const& dataset, std::uint64_t begin, std::uint64_t count, hid_t type, void* out) {
+    Handle const file_space(H5Dget_space(dataset.id()), "H5Dget_space");
+    Handle const memory_space = select_rows(dataset, file_space, begin, count);
+    require(H5Dread(dataset.id(), type, memory_space.id(), file_space.id(), H5P_DEFAULT, out),
+            "reading rows");
+}
+
+void write_rows(Handle const& dataset, std::uint64_t begin, std::uint64_t count, hid_t type, void const* in,
+                bool collective) {
+    Handle const file_space(H5Dget_space(dataset.id()), "H5Dget_space");
+    Handle const memory_space = select_rows(dataset, file_space, begin, count);
+    Handle const transfer(H5Pcreate(H5P_DATASET_XFER), "H5Pcreate");
+    if (collective)
+        require(H5Pset_dxpl_mpio(transfer.id(), H5FD_MPIO_COLLECTIVE), "H5Pset_dxpl_mpio");
+    require(H5Dwrite(dataset.id(), type, memory_space.id(), file_space.id(), transfer.id(), in),
+            "writing rows");
+}
+
+void write_string(Handle const& file, std::string const& object, std::string const& name,
+                  std::string const& value, std::size_t size) {
+    std::string padded = value;
+    padded.resize(std::max({size, value.size(), std::size_t{1}}), '\0');
+    write_attribute(file, object, name, fixed_string(padded.size()), padded.data());
+}
+
+std::optional<std::string> read_string(Handle const& file, std::string const& object,
+                                       std::string const& name) {
+    if (H5Aexists_by_name(file.id(), object.c_str(), name.c_str(), H5P_DEFAULT) <= 0)
+        return std::nullopt;
+    Handle const attribute(H5Aopen_by_name(file.id(), object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT),
+                           name);
+    Handle const type(H5Aget_type(attribute.id()), name);
+    if (H5Tget_class(type.id()) != H5T_STRING)
+        return std::nullopt;
+    if (H5Tis_variable_str(type.id()) > 0) { // h5py's default for str
+        char* text = nullptr;
+        require(H5Aread(attribute.id(), type.id(), static_cast<void*>(&text)), name);
+        std::string const value = text ? text : "";
+        H5free_memory(text);
+        return value;
+    }
+    std::string value(H5Tget_size(type.id()), '\0');
+    require(H5Aread(attribute.id(), type.id(), value.data()), name);
+    return value.substr(0, value.find('\0'));
+}
+
+void write_number(Handle const& file, std::string const& object, std::string const& name, hid_t type,
+                  void const* value) {
+    write_attribute(file, object, name, Handle(H5Tcopy(type), "H5Tcopy"), value);
+}
+
+} // namespace assay::store
