@@ -3,6 +3,7 @@
 
 #include "assay/store/hdf5.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -19,7 +20,7 @@ struct DatasetInfo {
     std::uint64_t size = 0;    //!< N, number of samples
     store::Shape sample_shape; //!< one sample's shape, e.g. {C, H, W}
     SampleType type = SampleType::uint8;
-    std::string layout = "NCHW"; //!< meaning of the axes, first one included
+    std::string layout = "NCHW"; //!< one letter per axis, the first is N
     bool has_labels = false;
 
     //! Number of values in one sample.
@@ -39,29 +40,37 @@ struct Samples {
 class Dataset {
   public:
     //! Error(data), naming file and array, for anything that breaks the contract and can be seen without
-    //! reading the samples: missing or ill-typed arrays, wrong rank, lengths that differ, no samples.
+    //! reading the samples: missing, linked or ill-typed arrays, wrong rank, lengths that differ, no samples,
+    //! values that were never written.
     explicit Dataset(std::filesystem::path path);
 
     std::filesystem::path const& path() const { return path_; }
     DatasetInfo const& info() const { return info_; }
 
     //! All ids [N]; 0..N-1 where the file has none.
-    std::vector<std::uint64_t> ids() const;
+    std::vector<std::uint64_t> ids() const { return ids(0, info_.size); }
+    //! Ids of rows [begin, end).
+    std::vector<std::uint64_t> ids(std::uint64_t begin, std::uint64_t end) const;
     //! All labels [N]; empty where the file has none.
-    std::vector<std::int64_t> labels() const;
+    std::vector<std::int64_t> labels() const { return labels(0, info_.size); }
+    //! Labels of rows [begin, end); empty where the file has none.
+    std::vector<std::int64_t> labels(std::uint64_t begin, std::uint64_t end) const;
     //! The given rows, in the given order; runs of consecutive rows are read as one hyperslab each.
     Samples read(std::span<std::uint64_t const> rows) const;
 
   private:
+    void open();
+
     std::filesystem::path path_;
     DatasetInfo info_;
     store::Handle file_, samples_, labels_, ids_;
 };
 
-//! Local. Reads rows [begin, end) of float samples, all labels and ids in that range and throws Error(data)
-//! naming the first sample with NaN or infinity. Cheap for uint8 samples, which cannot be wrong.
+//! Local. Reads rows [begin, end) piece by piece: Error(data) naming the first sample with NaN or infinity
+//! among its values, or with a negative label. For uint8 samples only the labels are read.
 void check_values(Dataset const& dataset, std::uint64_t begin, std::uint64_t end);
-//! Local. Error(data) naming the first id that occurs twice (8 bytes of memory per sample).
+//! Local. Error(data) naming the smallest id that occurs twice and its first two rows (8 bytes of memory per
+//! sample).
 void check_unique_ids(Dataset const& dataset);
 
 } // namespace assay::data

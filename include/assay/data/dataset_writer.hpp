@@ -5,19 +5,26 @@
 
 namespace assay::data {
 
+//! Error(usage) if `path` exists and `overwrite` is not set, or if its folder does not exist.
+void require_free_output(std::filesystem::path const& path, bool overwrite);
+
 //! Serial. Streams rows into PATH.partial; finish() renames it to PATH. Without finish() the partial file is
 //! removed.
 class DatasetWriter {
   public:
-    //! Error(usage) if `path` exists and `overwrite` is not set; Error(io) if it cannot be created.
+    //! Error(usage) as require_free_output(); Error(io) if the disk lacks the room or the file cannot be
+    //! created.
     DatasetWriter(std::filesystem::path path, DatasetInfo const& info, bool overwrite);
     ~DatasetWriter();
     DatasetWriter(DatasetWriter const&) = delete;
     DatasetWriter& operator=(DatasetWriter const&) = delete;
 
-    //! Appends rows: `values` holds n x info.sample_bytes() bytes, `labels` n (or none if info.has_labels is
-    //! false).
+    //! Appends n rows: `values` holds n x info.sample_bytes() bytes, `labels` n (or none if info.has_labels
+    //! is false); Error(internal) for other sizes, Error(io) if writing fails.
     void append(std::span<std::byte const> values, std::span<std::int64_t const> labels);
+    //! Stores the names of classes 0..K-1 as /classes [K], fixed-length strings in UTF-8. At most once, K >
+    //! 0.
+    void write_classes(std::span<std::string const> names);
     //! Error(internal) unless exactly info.size rows were appended; flushes, fsyncs, renames.
     void finish();
 

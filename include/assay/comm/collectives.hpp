@@ -1,0 +1,41 @@
+//! Collectives on arrays of plain numbers. Every function here is collective: all ranks call it, in the same
+//! order. With a serial communicator each is the identity.
+#pragma once
+
+#include "assay/comm/communicator.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace assay::comm {
+
+//! Root's bytes overwrite everyone's; all ranks pass the same size. Larger than 2 GiB is sent in pieces.
+void broadcast_bytes(Communicator const& comm, void* bytes, std::size_t size);
+//! Root's string on every rank.
+std::string broadcast(Communicator const& comm, std::string value);
+//! Root's number on every rank.
+std::int64_t broadcast(Communicator const& comm, std::int64_t value);
+
+std::int64_t all_sum(Communicator const& comm, std::int64_t value);
+std::int64_t all_min(Communicator const& comm, std::int64_t value);
+std::int64_t all_max(Communicator const& comm, std::int64_t value);
+
+//! Everyone's bytes, concatenated in rank order, on every rank; lengths may differ.
+std::vector<std::byte> all_gather_bytes(Communicator const& comm, std::span<std::byte const> mine);
+
+//! Everyone's values, concatenated in rank order, on every rank; lengths may differ.
+template <class T>
+std::vector<T> all_gather(Communicator const& comm, std::span<T const> mine) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    std::vector<std::byte> const bytes = all_gather_bytes(comm, std::as_bytes(mine));
+    std::vector<T> all(bytes.size() / sizeof(T));
+    std::copy_n(bytes.data(), bytes.size(), reinterpret_cast<std::byte*>(all.data()));
+    return all;
+}
+
+} // namespace assay::comm

@@ -1,0 +1,29 @@
+//! Structured messages between ranks of one run (Boost.Serialization, binary): never written to files.
+#pragma once
+
+#include "assay/base/error.hpp"
+#include "assay/comm/collectives.hpp"
+
+#include <boost/archive/binary_iarchive.hpp>
+#include <boost/archive/binary_oarchive.hpp>
+#include <boost/serialization/string.hpp>
+#include <boost/serialization/vector.hpp>
+
+#include <sstream>
+
+namespace assay::comm {
+
+//! Collective. Root's value replaces everyone's. T has a Boost.Serialization `serialize`.
+template <class T>
+void broadcast_object(Communicator const& comm, T& value) {
+    std::stringstream stream;
+    if (comm.is_root())
+        boost::archive::binary_oarchive(stream) << value;
+    std::string const bytes = broadcast(comm, stream.str());
+    if (comm.is_root())
+        return;
+    stream.str(bytes);
+    boost::archive::binary_iarchive(stream) >> value;
+}
+
+} // namespace assay::comm

@@ -1,0 +1,26 @@
+//! Checkpoints of a training run: network, optimiser, epochs done, and the hash of the job they belong to.
+#pragma once
+
+#include "assay/comm/communicator.hpp"
+#include "assay/model/networks.hpp"
+
+#include <filesystem>
+
+namespace assay::model {
+
+//! Collective; root writes under a temporary name, makes it durable, renames it. Error(io) on all ranks if it
+//! fails.
+void save_checkpoint(comm::Communicator const& comm, std::filesystem::path const& path,
+                     std::string const& job_hash, Network const& network,
+                     torch::optim::Optimizer const& optimizer, std::int64_t epochs_done);
+
+//! Collective; root reads, all ranks load. Returns the epochs done; 0, touching nothing, if there is no such
+//! file. Error(usage) for a checkpoint of another job, Error(data) for a file that is none.
+std::int64_t load_checkpoint(comm::Communicator const& comm, std::filesystem::path const& path,
+                             std::string const& job_hash, Network& network,
+                             torch::optim::Optimizer& optimizer, torch::Device device);
+
+//! Collective. Root's file, byte by byte, on every rank. Error(data) if it cannot be read.
+std::string read_and_broadcast(comm::Communicator const& comm, std::filesystem::path const& path);
+
+} // namespace assay::model

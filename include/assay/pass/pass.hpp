@@ -1,0 +1,58 @@
+//! The pass: every shard of every source is read, computed and written once, by whichever rank takes it.
+#pragma once
+
+#include "assay/comm/communicator.hpp"
+#include "assay/data/dataset.hpp"
+#include "assay/store/result_file.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace assay::pass {
+
+//! One sequence of samples and the columns computed from it.
+struct Source {
+    std::string name;                 //!< for messages
+    std::uint64_t size = 0;           //!< N, samples
+    std::vector<std::string> columns; //!< float32 [N] columns of the results file
+    //! Samples [begin, end), possibly with others that they are computed with. Runs on the main thread.
+    std::function<data::Samples(std::uint64_t begin, std::uint64_t end)> read;
+    //! Values [columns x n], column after column, of the samples that read() returned. Runs on a worker
+    //! thread, one call at a time, and may use neither HDF5 nor MPI. Batches must be cut at positions inside
+    //! the shard.
+    std::function<std::vector<float>(data::Samples&& samples)> compute;
+};
+
+//! Samples [begin, end) of one source. Numbered through all sources: the numbers mean the same on any number
+//! of ranks.
+struct Shard {
+    std::uint64_t number = 0;
+    std::size_t source = 0;
+    std::uint64_t begin = 0, end = 0;
+};
+
+//! The shards of all sources, cut every `shard_size` samples.
+std::vector<Shard> plan_shards(std::span<Source const> sources, std::uint64_t shard_size);
+
+struct PassOptions {
+    std::uint64_t shard_size = 1024;
+    double commit_seconds = 10; //!< root decides on time; all commit together
+};
+
+struct PassSummary {
+    std::uint64_t shards = 0;   //!< of the plan
+    std::uint64_t resumed = 0;  //!< found finished and intact
+    std::uint64_t computed = 0; //!< by this run, all ranks together
+};
+
+//! Collective. Computes the shards that `file` does not hold yet: while one is computed, the next is read;
+//! what is written is flushed before it is marked done. What is marked done but does not match its checksum
+//! is computed again. On a stop request the work so far is committed, the file closed and Error(stopped)
+//! thrown on all ranks.
+PassSummary run_pass(comm::Communicator const& comm, store::ResultFile& file, std::span<Source const> sources,
+                     PassOptions const& options);
+
+} // namespace assay::pass

@@ -1,0 +1,125 @@
+//! The results file: columns over samples, a ledger of finished shards, metrics. Written by all ranks
+//! together into PATH.partial, which gets its final name only when complete. The protocol is explained in
+//! docs/pass.md.
+#pragma once
+
+#include "assay/store/hdf5.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace assay::store {
+
+//! One dataset of the file, with the attributes that let a stranger read it.
+struct Column {
+    std::string path; //!< "/signals/loss"
+    hid_t type = -1;  //!< in the file and in memory alike
+    Shape shape;      //!< {N} or {N, k}
+    std::string description;
+    std::string units = "1";
+    std::string larger_means; //!< "member", …; empty where it does not apply
+};
+
+//! Everything the file will ever hold, fixed before the first sample is computed: a killed job's file can
+//! only be opened again if no metadata changed after the first flush.
+struct ResultLayout {
+    std::vector<Column> columns;
+    std::uint64_t shards = 0;
+    std::vector<std::pair<std::string, std::string>> text;     //!< root attributes
+    std::vector<std::pair<std::string, std::int64_t>> numbers; //!< root attributes
+    std::map<std::string, std::vector<std::string>>
+        metric_names; //!< group -> scalar attributes, NaN until set
+    std::map<std::string, std::vector<std::string>> metric_texts; //!< group -> text attributes (256 bytes)
+};
+
+//! An open results file. All members are collective unless they say otherwise; each throws on all ranks
+//! together.
+class ResultFile {
+  public:
+    //! Replaces PATH.partial, creates everything in `layout` and flushes. The caller has checked that PATH
+    //! may be made.
+    static ResultFile create(comm::Communicator const& comm, std::filesystem::path path,
+                             ResultLayout const& layout);
+    //! Opens PATH.partial to go on with it.
+    static ResultFile reopen(comm::Communicator const& comm, std::filesystem::path path);
+    //! Does PATH.partial exist? Local.
+    static bool has_partial(std::filesystem::path const& path);
+
+    ResultFile(ResultFile&&) = default;
+    ~ResultFile();
+
+    //! Rows [begin, begin + values) of a 1-D column; ranks without work pass an empty span and still take
+    //! part.
+    template <class T>
+    void write(std::string const& column, std::uint64_t begin, std::span<T const> values) {
+        write_rows_of(column, begin, values.size(), native_type<T>(), values.data());
+    }
+    //! Root writes a whole column of any shape; the others pass an empty span.
+    template <class T>
+    void write_from_root(std::string const& column, std::span<T const> values) {
+        write_whole_from_root(column, native_type<T>(), values.data());
+    }
+    //! This rank's rows [begin, begin + count) of a float column. Local.
+    std::vector<float> read(std::string const& column, std::uint64_t begin, std::uint64_t count) const;
+
+    //! One flag per shard, the same on all ranks. Local: a copy of what is in memory.
+    std::vector<std::uint8_t> const& shards_done() const { return done_; }
+    //! The checksum recorded for a shard. Local.
+    std::uint64_t checksum(std::uint64_t shard) const { return checksums_[shard]; }
+    //! Records the checksum of this rank's shard; ranks without one pass shard = none.
+    void write_checksum(std::uint64_t shard, std::uint64_t value);
+    //! Makes everything written so far durable, then flags this rank's `shards`.
+    void commit(std::span<std::uint64_t const> shards);
+    //! Forgets shards whose data did not survive.
+    void forget(std::span<std::uint64_t const> shards);
+
+    //! Local read of a root attribute.
+    std::string text(std::string const& name) const;
+    //! Flushes and closes, leaving the partial file for complete() or a later run.
+    void close();
+
+    static constexpr std::uint64_t none = ~std::uint64_t{0};
+
+  private:
+    ResultFile(comm::Communicator const& comm, std::filesystem::path path)
+        : comm_(comm), path_(std::move(path)) {}
+    void write_rows_of(std::string const& column, std::uint64_t begin, std::uint64_t count, hid_t type,
+                       void const* values);
+    void write_whole_from_root(std::string const& column, hid_t type, void const* values);
+    void write_flags(std::span<std::uint64_t const> shards, std::uint8_t flag);
+    void load_ledger();
+    Handle const& dataset(std::string const& path) const;
+
+    comm::Communicator comm_;
+    std::filesystem::path path_;
+    Handle file_;
+    mutable std::map<std::string, Handle> open_;
+    std::vector<std::uint8_t> done_;
+    std::vector<std::uint64_t> checksums_;
+};
+
+//! What a reduction found, ready for the file: values for the names that the layout announced.
+struct Metrics {
+    std::string group;                                      //!< "/metrics/usage"
+    std::vector<std::pair<std::string, double>> numbers;    //!< NaN where there is no value
+    std::vector<std::pair<std::string, std::string>> texts; //!< cut after 256 bytes
+    std::vector<std::pair<std::string, std::vector<double>>>
+        tables; //!< whole datasets in the group, row-major
+};
+
+//! Root only, local, after close(): writes metrics and root attributes in place, marks PATH.partial complete,
+//! makes it durable and renames it to PATH. Error(io), the partial file kept, if any of it fails.
+void complete(std::filesystem::path const& path, Metrics const& metrics,
+              std::vector<std::pair<std::string, std::string>> const& text,
+              std::vector<std::pair<std::string, std::int64_t>> const& numbers);
+
+//! PATH + ".partial".
+std::filesystem::path partial_of(std::filesystem::path path);
+//! Local. fsync of a file or folder by name; Error(io) if it fails.
+void sync_to_disk(std::filesystem::path const& path);
+
+} // namespace assay::store

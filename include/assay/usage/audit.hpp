@@ -1,0 +1,103 @@
+//! The whole fit: from signals of the suspects and of a reference to a bound, an estimate or a refusal.
+#pragma once
+
+#include "assay/usage/bootstrap.hpp"
+#include "assay/usage/bounds.hpp"
+#include "assay/usage/estimators.hpp"
+#include "assay/usage/signal_table.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace assay::usage {
+
+//! All tables have the same signals in the same order; ids are unique per side.
+struct AuditInput {
+    SignalTable suspects;
+    std::vector<std::uint64_t> suspect_ids;
+    SignalTable reference;                    //!< true non-members, or row i = synthetic partner of suspect i
+    std::vector<std::uint64_t> reference_ids; //!< not read when paired
+    bool paired = false;
+    std::optional<SignalTable> control; //!< only when paired: row i = the partner of partner i
+};
+
+struct AuditOptions {
+    double confidence = 0.95; //!< in (0.5, 1)
+    int bootstrap = 200;      //!< replicates, at least 1
+    std::uint64_t seed = 0;
+    bool logistic = false; //!< cross-fitted logistic scorer instead of the z-sum; refused when paired
+};
+
+//! What may be reported, from nothing to everything.
+enum class Status {
+    no_evidence,   //!< p = 0 is not rejected
+    shift_suspect, //!< the control shows that partners alone shift the scores; bound against raised reference
+    lower_bound_only, //!< too few items, or the sides are hardly separated
+    unidentified,     //!< the estimators disagree, the interval is wide, or members are too hard to tell
+    estimated,        //!< bound, fraction and interval
+};
+
+//! "no evidence", "shift-suspect", "lower bound only", "unidentified", "estimated".
+std::string_view to_string(Status status);
+
+//! Tests and bounds for one pair of score samples.
+struct Evidence {
+    TailTest tail;
+    double dkw_p_value = 1;
+    double p_value = 1;   //!< of p = 0: twice the smaller of the two, at most 1
+    double dkw_bound = 0; //!< at the wanted confidence
+    double grid_bound =
+        0; //!< the same with Clopper-Pearson ends; beside the DKW bound, never the better of both
+    double lower_bound = 0; //!< dkw_bound if p = 0 is rejected, else 0
+};
+
+//! The partners as if they were suspects, against their own partners. Neither holds a member: whatever shows
+//! here is the generator's doing. The second generation step need not shift as the first did: this is a
+//! proxy.
+struct Control {
+    std::vector<double> signal_shift; //!< per used signal: mean(partner - its partner)/sd(its partner)
+    double score_shift = 0;           //!< the same difference of the score, in score units
+    Evidence evidence;
+    bool fires = false;
+};
+
+struct Audit {
+    Status status = Status::no_evidence;
+    std::string reason;             //!< what decided the status, one clause with its numbers
+    double lower_bound = 0;         //!< on p, one-sided at the wanted confidence; 0 unless p = 0 is rejected
+    std::optional<double> fraction; //!< only when estimated
+    std::optional<std::pair<double, double>> interval; //!< only when estimated
+    double p_value = 1; //!< of p = 0; when shift_suspect against the raised reference
+
+    std::size_t n_suspects = 0;
+    std::size_t n_reference = 0;
+    double confidence = 0;
+    bool paired = false;
+    std::vector<std::string> signals; //!< those used
+    std::vector<std::string> dropped; //!< those constant over the middle of the reference
+    double auc = 0.5;                 //!< suspects against reference
+    double auc_se = 0;
+    double implied_member_auc = 0; //!< 0.5 + (auc - 0.5)/best_bin, at most 1; NaN if best_bin = 0
+    Evidence evidence;             //!< against the reference as it is
+    Estimates estimates;
+    double forced_fraction = 0; //!< what `fraction` would be; not to be reported unless estimated
+    std::pair<double, double> forced_interval;
+    double member_free_upper = 1; //!< absent_member_upper_bound(), part of the interval's upper end
+    std::vector<Replicate> bootstrap;
+    std::optional<Control> control;
+};
+
+//! The result depends on ids and values, not on the order of the rows. Fails with Exit::data for signals that
+//! are not finite, ragged or all constant, for repeated ids and for tables that do not fit together; with
+//! Exit::usage for options that do not. Root only or replicated; no communication.
+Audit audit_usage(AuditInput const& input, AuditOptions const& options);
+
+//! What a reader must be told with the numbers. held_out: the reference is data certainly not used for
+//! training.
+std::vector<std::string> statements(Audit const& audit, bool held_out);
+
+} // namespace assay::usage

@@ -1,0 +1,27 @@
+//! Membership signals of a batch of labelled samples.
+#pragma once
+
+#include "assay/model/batch.hpp"
+#include "assay/model/classifier.hpp"
+#include "assay/usage/signal_info.hpp"
+
+#include <vector>
+
+namespace assay::usage {
+
+//! How signals are computed.
+struct SignalPlan {
+    std::vector<SignalInfo> signals;
+    std::int64_t augmentations = 8; //!< versions per sample
+    std::uint64_t seed = 0;         //!< of the augmentations
+};
+
+//! Local. [K, B] float32 on the CPU, one row per signal of the plan, accumulated in float64 where it matters.
+//! Augmentations are drawn by the batch's ids, so versions of one item that carry its id share them.
+torch::Tensor classifier_signals(model::Classifier& classifier, model::Batch const& batch,
+                                 SignalPlan const& plan);
+
+//! Logit-scaled confidence [B] float64 of labels y [B] under logits [B, K]: l_y - logsumexp of the others.
+torch::Tensor logit_scaled_confidence(torch::Tensor const& logits, torch::Tensor const& y);
+
+} // namespace assay::usage

@@ -1,0 +1,36 @@
+//! Between a results file and the fit: which columns the fit reads, and what it writes.
+#pragma once
+
+#include "assay/job/job.hpp"
+#include "assay/store/result_file.hpp"
+#include "assay/usage/audit.hpp"
+
+#include <filesystem>
+
+namespace assay::usage {
+
+// Where columns stand in a results file. The reference is either true non-members or the suspects' partners
+inline constexpr char const* kSuspectSignals = "/signals";
+inline constexpr char const* kPartnerSignals = "/partners"; //!< row i: the synthetic partner of suspect i
+inline constexpr char const* kControlSignals = "/controls"; //!< row i: the partner of that partner
+inline constexpr char const* kHeldOutSignals = "/held_out/signals";
+inline constexpr char const* kSuspectIds = "/samples/id";
+inline constexpr char const* kHeldOutIds = "/held_out/samples/id";
+inline constexpr char const* kMetrics = "/metrics/usage";
+
+//! Local (root). Reads all that the fit needs, from assay's own files and from ones written by hand with only
+//! /samples/id, /signals/* and /partners/* (or /held_out/...). `reference` is job.usage.reference. A signal
+//! whose attribute larger_means says "non-member" is negated. Error(data) naming file and column for anything
+//! missing, ragged or ill-typed. Never reads /truth.
+AuditInput read_columns(std::filesystem::path const& path, std::string const& reference);
+
+//! The fit's options from a job.
+AuditOptions audit_options(job::Job const& job);
+
+//! Everything of an audit that goes into the file; names do not depend on the values.
+store::Metrics metrics(Audit const& audit);
+
+//! What the layout of a results file must announce for metrics().
+void announce_metrics(store::ResultLayout& layout, std::int64_t bootstrap);
+
+} // namespace assay::usage

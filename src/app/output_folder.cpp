@@ -1,0 +1,52 @@
+#include "app/output_folder.hpp"
+
+#include "assay/base/error.hpp"
+#include "assay/store/result_file.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace assay::app {
+
+OutputLock::OutputLock(std::filesystem::path const& folder) {
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    std::filesystem::path const path = folder / ".lock";
+    descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (descriptor_ < 0)
+        fail(Exit::io, "{}: cannot be written to ({}). Choose another --output", folder.string(),
+             error ? error.message() : std::strerror(errno));
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0)
+        fail(Exit::usage, "{}: another run is writing here. Wait for it, or choose another --output",
+             folder.string());
+}
+
+OutputLock::~OutputLock() {
+    if (descriptor_ >= 0)
+        ::close(descriptor_);
+}
+
+void check_output(OutputFiles const& files, bool resume, bool overwrite) {
+    if (overwrite)
+        return;
+    if (std::filesystem::exists(files.results()) && !resume)
+        fail(Exit::usage,
+             "{} exists (results are not overwritten unasked). Choose another --output, or --overwrite it",
+             files.results().string());
+    for (auto const& left : {store::partial_of(files.results()), files.checkpoint()})
+        if (std::filesystem::exists(left) && !resume)
+            fail(Exit::usage,
+                 "{} exists (an unfinished run). Go on with --resume, or start again with --overwrite",
+                 left.string());
+}
+
+void clear_output(OutputFiles const& files) {
+    for (auto const& path : {files.results(), store::partial_of(files.results()), files.checkpoint()})
+        std::filesystem::remove(path);
+}
+
+} // namespace assay::app

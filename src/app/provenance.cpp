@@ -1,0 +1,143 @@
+#include "app/provenance.hpp"
+
+#include "assay/base/error.hpp"
+#include "assay/base/log.hpp"
+#include "assay/base/sha256.hpp"
+#include "assay/base/version.hpp"
+#include "assay/comm/agree.hpp"
+#include "assay/comm/collectives.hpp"
+#include "assay/job/job_file.hpp"
+#include "assay/model/torch_setup.hpp"
+
+#include <cstdlib>
+#include <ctime>
+#include <set>
+#include <sstream>
+
+#include <unistd.h>
+
+namespace assay::app {
+
+namespace {
+
+std::string environment(char const* name) {
+    char const* value = std::getenv(name);
+    return value ? value : "";
+}
+
+// Collective. The distinct host names, in byte order
+std::string hosts(comm::Communicator const& comm) {
+    char name[256] = {};
+    ::gethostname(name, sizeof name - 1);
+    std::vector<char> const all = comm::all_gather<char>(comm, std::string(name) + "\n");
+    std::istringstream lines(std::string(all.begin(), all.end()));
+    std::set<std::string> distinct;
+    for (std::string line; std::getline(lines, line);)
+        distinct.insert(line);
+    return fmt::format("{}", fmt::join(distinct, " "));
+}
+
+std::string libraries() {
+    unsigned major = 0, minor = 0, release = 0;
+    H5get_libversion(&major, &minor, &release);
+    char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length = 0;
+    MPI_Get_library_version(mpi, &length);
+    std::string const mpi_text(mpi, static_cast<std::size_t>(length));
+    return fmt::format("torch {}; HDF5 {}.{}.{}; {}", model::torch_version(), major, minor, release,
+                       mpi_text.substr(0, mpi_text.find(',')));
+}
+
+} // namespace
+
+std::string utc_now() {
+    std::time_t const now = std::time(nullptr);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
+    return text;
+}
+
+void check_world_size(comm::Communicator const& comm, bool allow_mismatch) {
+    comm::agree(comm, [&] {
+        std::string const tasks = environment("SLURM_NTASKS");
+        if (!comm.is_root() || tasks.empty() || tasks == std::to_string(comm.size()))
+            return;
+        if (!allow_mismatch)
+            fail(Exit::usage,
+                 "{} MPI ranks, but SLURM_NTASKS={} (wrong launcher or MPI plugin). Start with srun "
+                 "--mpi=pmix or mpirun -n {}, or pass --allow-size-mismatch",
+                 comm.size(), tasks, tasks);
+        spdlog::warn("{} MPI ranks, but SLURM_NTASKS={}", comm.size(), tasks);
+    });
+}
+
+int local_rank(comm::Communicator const& comm) {
+    if (comm.is_serial())
+        return 0;
+    MPI_Comm host = MPI_COMM_NULL;
+    comm::check_mpi(MPI_Comm_split_type(comm.mpi(), MPI_COMM_TYPE_SHARED, comm.rank(), MPI_INFO_NULL, &host),
+                    "MPI_Comm_split_type");
+    int rank = 0;
+    MPI_Comm_rank(host, &rank);
+    MPI_Comm_free(&host);
+    return rank;
+}
+
+Inputs hash_inputs(comm::Communicator const& comm, job::Job const& job, std::string const& model_sha256) {
+    Inputs inputs{{}, {}, model_sha256};
+    comm::agree(comm, [&] {
+        if (!comm.is_root())
+            return;
+        inputs.suspects_sha256 = sha256_file(job.dataset.suspects);
+        if (!job.dataset.held_out.empty())
+            inputs.held_out_sha256 = sha256_file(job.dataset.held_out);
+    });
+    inputs.suspects_sha256 = comm::broadcast(comm, inputs.suspects_sha256);
+    inputs.held_out_sha256 = comm::broadcast(comm, inputs.held_out_sha256);
+    return inputs;
+}
+
+void add_provenance(store::ResultLayout& layout, comm::Communicator const& comm, job::Job const& job,
+                    Inputs const& inputs, std::string const& device, std::string const& command_line) {
+    layout.text = {{"format", "assay-results"},
+                   {"software", "assay"},
+                   {"software_version", version()},
+                   {"git_hash", git_hash()},
+                   {"job", job::dump(job)},
+                   {"job_hash", job::hash(job)},
+                   {"command_line", command_line},
+                   {"hosts", hosts(comm)},
+                   {"slurm_job_id", environment("SLURM_JOB_ID")},
+                   {"libraries", libraries()},
+                   {"suspects_sha256", inputs.suspects_sha256},
+                   {"held_out_sha256", inputs.held_out_sha256},
+                   {"model_sha256", inputs.model_sha256},
+                   {"device", device},
+                   {"started", utc_now()},
+                   {"finished", "0000-00-00T00:00:00Z"},
+                   {"status", "running "}}; // as long as "complete", which is written in place
+    layout.numbers = {{"format_version", 1},
+                      {"seed", job.job.seed},
+                      {"mpi_size", comm.size()},
+                      {"torch_threads", job.compute.threads},
+                      {"shards_resumed", 0}};
+    for (auto& [name, value] : layout.text)
+        value = comm::broadcast(comm, value); // clocks and environments differ; metadata must not
+}
+
+void check_same_run(store::ResultFile const& file, job::Job const& job, Inputs const& inputs,
+                    std::filesystem::path const& path) {
+    auto const compare = [&](char const* attribute, std::string const& now, char const* what) {
+        if (std::string const before = file.text(attribute); before != now)
+            fail(Exit::usage,
+                 "{}: was begun with another {} ({} {:.12}… then, {:.12}… now). Use the same one, or "
+                 "--overwrite",
+                 store::partial_of(path).string(), what, attribute, before, now);
+    };
+    compare("job_hash", job::hash(job), "job");
+    compare("suspects_sha256", inputs.suspects_sha256, "suspects file");
+    compare("held_out_sha256", inputs.held_out_sha256, "held-out file");
+    compare("model_sha256", inputs.model_sha256, "model");
+}
+
+} // namespace assay::app

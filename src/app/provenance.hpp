@@ -1,0 +1,38 @@
+//! What a results file says of its making.
+#pragma once
+
+#include "assay/comm/communicator.hpp"
+#include "assay/job/job.hpp"
+#include "assay/store/result_file.hpp"
+
+#include <string>
+
+namespace assay::app {
+
+//! Collective. Error(usage), on all ranks, if the launcher started another number of ranks than Slurm's
+//! SLURM_NTASKS says: then either ranks are missing or several programs think that each is alone.
+void check_world_size(comm::Communicator const& comm, bool allow_mismatch);
+
+//! Collective. This rank's number among those on its host.
+int local_rank(comm::Communicator const& comm);
+
+//! The identity of a run's inputs; a resumed run must have the same.
+struct Inputs {
+    std::string suspects_sha256, held_out_sha256, model_sha256;
+};
+
+//! Collective. Hashes the data files on root.
+Inputs hash_inputs(comm::Communicator const& comm, job::Job const& job, std::string const& model_sha256);
+
+//! Collective. Adds the root attributes to a layout.
+void add_provenance(store::ResultLayout& layout, comm::Communicator const& comm, job::Job const& job,
+                    Inputs const& inputs, std::string const& device, std::string const& command_line);
+
+//! Local. Error(usage) naming what differs, if a partial file belongs to another job, data set or model.
+void check_same_run(store::ResultFile const& file, job::Job const& job, Inputs const& inputs,
+                    std::filesystem::path const& path);
+
+//! "2026-01-31T12:00:00Z"
+std::string utc_now();
+
+} // namespace assay::app

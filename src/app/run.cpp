@@ -1,0 +1,180 @@
+#include "app/commands.hpp"
+#include "app/output_folder.hpp"
+#include "app/provenance.hpp"
+#include "app/target.hpp"
+#include "app/usage_pass.hpp"
+
+#include "assay/base/error.hpp"
+#include "assay/base/log.hpp"
+#include "assay/comm/agree.hpp"
+#include "assay/comm/message.hpp"
+#include "assay/job/job_file.hpp"
+#include "assay/model/torch_setup.hpp"
+#include "assay/report/summary.hpp"
+#include "assay/usage/columns.hpp"
+
+#include <cstdio>
+
+namespace assay::app {
+
+namespace {
+
+job::Job read_job(comm::Communicator const& comm, RunRequest const& request) {
+    job::Job job;
+    comm::agree(comm, [&] {
+        if (comm.is_root())
+            job = job::read(request.job, request.overrides);
+    });
+    comm::broadcast_object(comm, job);
+    return job;
+}
+
+OutputFiles output_of(job::Job const& job, RunRequest const& request) {
+    if (!request.output.empty())
+        return {request.output};
+    return {job.output.directory.empty() ? std::filesystem::path("runs") / job.job.name
+                                         : std::filesystem::path(job.output.directory)};
+}
+
+// Collective. Every sample's values, shared out over the ranks
+void check_samples(comm::Communicator const& comm, data::Split const& split) {
+    comm::agree(comm, [&] {
+        for (data::View const* view : {&split.suspects, split.held_out ? &*split.held_out : nullptr,
+                                       split.filler.size() ? &split.filler : nullptr}) {
+            if (!view)
+                continue;
+            std::uint64_t const size = view->dataset().info().size;
+            auto const ranks = static_cast<std::uint64_t>(comm.size()),
+                       rank = static_cast<std::uint64_t>(comm.rank());
+            data::check_values(view->dataset(), size * rank / ranks, size * (rank + 1) / ranks);
+            if (comm.is_root())
+                data::check_unique_ids(view->dataset());
+        }
+    });
+}
+
+torch::Device setup(comm::Communicator const& comm, job::Job const& job) {
+    model::setup_torch(static_cast<int>(job.compute.threads));
+    int const local = local_rank(comm);
+    return comm::agree(comm, [&] { return model::choose_device(job.compute.device, local); });
+}
+
+// Collective. A new file, or the unfinished one of this very job
+store::ResultFile open_results(comm::Communicator const& comm, job::Job const& job, data::Split const& split,
+                               Target const& target, OutputFiles const& files, store::ResultLayout layout,
+                               torch::Device device, RunRequest const& request) {
+    Inputs const inputs = hash_inputs(comm, job, target.sha256);
+    bool const go_on =
+        request.resume &&
+        comm::broadcast(comm, std::int64_t{store::ResultFile::has_partial(files.results())}) != 0;
+    if (go_on) {
+        store::ResultFile file = store::ResultFile::reopen(comm, files.results());
+        try {
+            comm::agree(comm, [&] { check_same_run(file, job, inputs, files.results()); });
+        } catch (comm::AgreedError const&) {
+            file.close();
+            throw;
+        }
+        return file;
+    }
+    add_provenance(layout, comm, job, inputs, device.str(), request.command_line);
+    store::ResultFile file = store::ResultFile::create(comm, files.results(), layout);
+    write_known_columns(comm, file, job, split);
+    return file;
+}
+
+// Collective. Computes all columns and closes the file, whatever happens on all ranks alike
+pass::PassSummary compute_columns(comm::Communicator const& comm, store::ResultFile file,
+                                  std::vector<pass::Source> const& sources, job::Job const& job) {
+    try {
+        pass::PassSummary const summary =
+            pass::run_pass(comm, file, sources,
+                           {static_cast<std::uint64_t>(job.compute.shard_size), job.output.commit_seconds});
+        file.close();
+        return summary;
+    } catch (comm::AgreedError const&) {
+        file.close();
+        throw;
+    }
+}
+
+// Root. Fits, completes the results file, writes the summary, prints the answer
+void reduce_and_finish(job::Job const& job, OutputFiles const& files, pass::PassSummary const& summary) {
+    std::filesystem::path const partial = store::partial_of(files.results());
+    usage::AuditInput const input = usage::read_columns(partial, job.usage.reference);
+    usage::Audit const audit = usage::audit_usage(input, usage::audit_options(job));
+    auto const truth = report::read_truth(partial, input);
+    store::complete(files.results(), usage::metrics(audit), {{"finished", utc_now()}},
+                    {{"shards_resumed", static_cast<std::int64_t>(summary.resumed)}});
+    report::write_summary(files.folder, report::summary(job.job.name, audit, truth), true);
+    fmt::print("{}results: {}\n{}\n", report::table(job.job.name, audit, truth), files.results().string(),
+               report::answer(audit));
+}
+
+} // namespace
+
+void run(comm::Communicator const& comm, RunRequest const& request) {
+    check_world_size(comm, request.allow_size_mismatch);
+    job::Job const job = read_job(comm, request);
+    OutputFiles const files = output_of(job, request);
+    bool complete = false;
+    OutputLock const lock = comm::agree(comm, [&] {
+        if (!comm.is_root())
+            return OutputLock();
+        check_output(files, request.resume, request.overwrite);
+        OutputLock held(files.folder);
+        if (request.overwrite && !request.resume)
+            clear_output(files);
+        complete = std::filesystem::exists(files.results());
+        return held;
+    });
+    if (comm::broadcast(comm, std::int64_t{complete}) != 0) {
+        spdlog::info("{} is complete, nothing to do", files.results().string());
+        comm::agree(comm, [&] {
+            if (comm.is_root())
+                reduce({files.results(), {}, files.folder, true});
+        });
+        return;
+    }
+
+    torch::Device const device = setup(comm, job);
+    data::Split const split = comm::agree(comm, [&] { return data::make_split(job); });
+    check_samples(comm, split);
+    spdlog::info("{}: {} suspects, {} held-out samples, {} rank(s), device {}", job.job.name,
+                 split.suspects.size(), split.held_out ? split.held_out->size() : 0, comm.size(),
+                 device.str());
+
+    Target const target = make_target(comm, job, split, files, request.resume, device);
+    std::vector<pass::Source> const sources =
+        comm::agree(comm, [&] { return usage_sources(job, split, target, device); });
+    auto const shards = pass::plan_shards(sources, static_cast<std::uint64_t>(job.compute.shard_size)).size();
+    store::ResultLayout layout = usage_layout(job, split, job_signals(job, split, target), shards);
+    pass::PassSummary const summary = compute_columns(
+        comm, open_results(comm, job, split, target, files, std::move(layout), device, request), sources,
+        job);
+    comm::agree(comm, [&] {
+        if (comm.is_root())
+            reduce_and_finish(job, files, summary);
+    });
+}
+
+void check(comm::Communicator const& comm, RunRequest const& request) {
+    job::Job const job = read_job(comm, request);
+    OutputFiles const files = output_of(job, request);
+    comm::agree(comm, [&] { check_output(files, request.resume, request.overwrite); });
+    model::setup_torch(static_cast<int>(job.compute.threads));
+    data::Split const split = comm::agree(comm, [&] { return data::make_split(job); });
+    check_samples(comm, split);
+    Target const target = make_trial_target(comm, job, split, torch::kCPU); // a login node has no GPU
+    auto const sources = comm::agree(comm, [&] { return usage_sources(job, split, target, torch::kCPU); });
+    auto const shards = pass::plan_shards(sources, static_cast<std::uint64_t>(job.compute.shard_size)).size();
+    if (comm.is_root())
+        fmt::print(
+            "{}: fine; {} suspects, {} held-out samples, {} to train on, {} classes, {} signals, {} shards, "
+            "results in {}\n",
+            request.job.string(), split.suspects.size(), split.held_out ? split.held_out->size() : 0,
+            split.members.size() + split.filler.size(), split.classes, job_signals(job, split, target).size(),
+            shards, files.results().string());
+}
+
+} // namespace assay::app

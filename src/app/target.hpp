@@ -1,0 +1,31 @@
+//! The audited model: loaded from a file, or trained as the job says.
+#pragma once
+
+#include "app/output_folder.hpp"
+#include "assay/data/split.hpp"
+#include "assay/job/job.hpp"
+#include "assay/model/batch.hpp"
+#include "assay/model/classifier.hpp"
+
+#include <memory>
+#include <string>
+
+namespace assay::app {
+
+struct Target {
+    std::shared_ptr<model::Classifier> classifier;
+    std::string sha256; //!< of the model's bytes
+    std::string origin; //!< for messages: a file, or "cnn trained by this job"
+};
+
+model::Normalisation normalisation(job::Job const& job);
+
+//! Collective. Loads the model file (root reads, all receive) or trains; then runs a trial batch through it.
+Target make_target(comm::Communicator const& comm, job::Job const& job, data::Split const& split,
+                   OutputFiles const& files, bool resume, torch::Device device);
+
+//! Collective. The same without training: an untrained network stands in for the trained one.
+Target make_trial_target(comm::Communicator const& comm, job::Job const& job, data::Split const& split,
+                         torch::Device device);
+
+} // namespace assay::app

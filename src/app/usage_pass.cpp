@@ -1,0 +1,187 @@
+#include "app/usage_pass.hpp"
+
+#include "assay/base/error.hpp"
+#include "assay/usage/classifier_signals.hpp"
+#include "assay/usage/columns.hpp"
+#include "assay/usage/partners.hpp"
+
+#include <cmath>
+
+namespace assay::app {
+
+namespace {
+
+// Computes signals of samples in memory; copies share the target. Used on the pass's worker thread
+struct SignalComputer {
+    std::shared_ptr<model::Classifier> classifier;
+    std::string origin;
+    data::DatasetInfo info;
+    model::Normalisation normalisation;
+    usage::SignalPlan plan;
+    std::size_t batch_size;
+    int threads;
+    torch::Device device;
+
+    // Appends [K x n] values, signal after signal
+    void append(data::Samples const& samples, std::vector<float>& values) const {
+        at::set_num_threads(threads); // OpenMP's setting belongs to the thread
+        std::size_t const count = samples.ids.size(), first = values.size();
+        values.resize(first + plan.signals.size() * count);
+        for (std::size_t begin = 0; begin < count; begin += batch_size) {
+            std::size_t const end = std::min(begin + batch_size, count);
+            model::Batch const batch = model::to_batch(samples, info, normalisation, begin, end, device);
+            torch::Tensor const signals = usage::classifier_signals(*classifier, batch, plan);
+            float const* from = signals.data_ptr<float>();
+            for (std::size_t k = 0; k < plan.signals.size(); ++k)
+                for (std::size_t i = begin; i < end; ++i, ++from) {
+                    if (!std::isfinite(*from))
+                        fail(Exit::data,
+                             "{}: {} of sample {} is {} (not finite). Check the model on that sample", origin,
+                             plan.signals[k].name, samples.ids[i], *from);
+                    values[first + k * count + i] = *from;
+                }
+        }
+    }
+};
+
+void add_columns(std::vector<std::string>& columns, char const* group,
+                 std::vector<usage::SignalInfo> const& signals) {
+    for (usage::SignalInfo const& signal : signals)
+        columns.push_back(std::string(group) + "/" + signal.name);
+}
+
+pass::Source plain_source(std::string name, data::View const& view, char const* group,
+                          SignalComputer const& computer) {
+    pass::Source source;
+    source.name = std::move(name);
+    source.size = view.size();
+    add_columns(source.columns, group, computer.plan.signals);
+    source.read = [&view](std::uint64_t begin, std::uint64_t end) { return view.read(begin, end); };
+    source.compute = [computer](data::Samples&& samples) {
+        std::vector<float> values;
+        computer.append(samples, values);
+        return values;
+    };
+    return source;
+}
+
+pass::Source partnered_source(data::View const& suspects, SignalComputer const& computer) {
+    pass::Source source;
+    source.name = "suspects";
+    source.size = suspects.size();
+    for (char const* group : {usage::kSuspectSignals, usage::kPartnerSignals, usage::kControlSignals})
+        add_columns(source.columns, group, computer.plan.signals);
+    std::uint64_t const seed = computer.plan.seed;
+    source.read = [&suspects, next = usage::mixing_cycles(suspects, seed)](std::uint64_t begin,
+                                                                           std::uint64_t end) {
+        return usage::read_for_mixing(suspects, next, begin, end);
+    };
+    source.compute = [computer, seed](data::Samples&& read) {
+        usage::Mixed const mixed = usage::mix(read, computer.info, seed);
+        std::vector<float> values;
+        for (data::Samples const* samples : {&mixed.suspect, &mixed.partner, &mixed.control})
+            computer.append(*samples, values);
+        return values;
+    };
+    return source;
+}
+
+void announce_signals(store::ResultLayout& layout, char const* group, std::string const& whose,
+                      std::uint64_t size, std::vector<usage::SignalInfo> const& signals) {
+    for (usage::SignalInfo const& signal : signals)
+        layout.columns.push_back({std::string(group) + "/" + signal.name,
+                                  store::native_type<float>(),
+                                  {size},
+                                  fmt::format("{}, of {}", signal.description, whose),
+                                  signal.units,
+                                  "member"});
+}
+
+void announce_samples(store::ResultLayout& layout, std::string const& prefix, std::uint64_t size) {
+    layout.columns.push_back(
+        {prefix + "/id", store::native_type<std::uint64_t>(), {size}, "sample id", "1", ""});
+    layout.columns.push_back(
+        {prefix + "/label", store::native_type<std::int64_t>(), {size}, "label", "1", ""});
+}
+
+} // namespace
+
+bool uses_partners(job::Job const& job) {
+    return job.usage.reference == "partners" ||
+           (job.usage.reference == "auto" && job.dataset.held_out.empty());
+}
+
+std::vector<usage::SignalInfo> job_signals(job::Job const& job, data::Split const& split,
+                                           Target const& target) {
+    bool const images = split.suspects.info().sample_shape.size() == 3;
+    return usage::choose_signals(job.usage.signals, images, target.classifier->has_features());
+}
+
+std::vector<pass::Source> usage_sources(job::Job const& job, data::Split const& split, Target const& target,
+                                        torch::Device device) {
+    SignalComputer const computer{
+        target.classifier,
+        target.origin,
+        split.suspects.info(),
+        normalisation(job),
+        {job_signals(job, split, target), job.usage.augmentations, static_cast<std::uint64_t>(job.job.seed)},
+        static_cast<std::size_t>(job.compute.batch_size),
+        static_cast<int>(job.compute.threads),
+        device};
+    if (uses_partners(job))
+        return {partnered_source(split.suspects, computer)};
+    return {plain_source("suspects", split.suspects, usage::kSuspectSignals, computer),
+            plain_source("held-out samples", *split.held_out, usage::kHeldOutSignals, computer)};
+}
+
+store::ResultLayout usage_layout(job::Job const& job, data::Split const& split,
+                                 std::vector<usage::SignalInfo> const& signals, std::uint64_t shards) {
+    store::ResultLayout layout;
+    layout.shards = shards;
+    std::uint64_t const suspects = split.suspects.size();
+    announce_samples(layout, "/samples", suspects);
+    announce_signals(layout, usage::kSuspectSignals, "the suspects", suspects, signals);
+    if (uses_partners(job)) {
+        announce_signals(layout, usage::kPartnerSignals, "the suspects' partners", suspects, signals);
+        announce_signals(layout, usage::kControlSignals, "the partners' partners", suspects, signals);
+    } else {
+        announce_samples(layout, "/held_out/samples", split.held_out->size());
+        announce_signals(layout, usage::kHeldOutSignals, "the held-out samples", split.held_out->size(),
+                         signals);
+    }
+    if (job.trains())
+        layout.columns.push_back({"/truth/member",
+                                  store::native_type<std::uint8_t>(),
+                                  {suspects},
+                                  "1: the target was trained on the sample; not for estimators",
+                                  "1",
+                                  ""});
+    if (job.dataset.label_noise > 0)
+        layout.columns.push_back({"/truth/mislabelled",
+                                  store::native_type<std::uint8_t>(),
+                                  {suspects},
+                                  "1: the label was replaced; not for estimators",
+                                  "1",
+                                  ""});
+    usage::announce_metrics(layout, job.usage.bootstrap);
+    return layout;
+}
+
+void write_known_columns(comm::Communicator const& comm, store::ResultFile& file, job::Job const& job,
+                         data::Split const& split) {
+    auto const write = [&]<class T>(std::string const& column, std::vector<T> const& values) {
+        file.write_from_root<T>(column, comm.is_root() ? std::span<T const>(values) : std::span<T const>());
+    };
+    write("/samples/id", split.suspects.ids());
+    write("/samples/label", split.suspects.labels());
+    if (!uses_partners(job)) {
+        write("/held_out/samples/id", split.held_out->ids());
+        write("/held_out/samples/label", split.held_out->labels());
+    }
+    if (!split.member.empty())
+        write("/truth/member", split.member);
+    if (job.dataset.label_noise > 0)
+        write("/truth/mislabelled", split.suspects.mislabelled());
+}
+
+} // namespace assay::app

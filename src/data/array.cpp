@@ -1,0 +1,82 @@
+#include "data/array.hpp"
+
+namespace assay::data {
+
+namespace {
+
+store::Handle creation_properties(store::Handle const& array) {
+    return {H5Dget_create_plist(array.id()), "H5Dget_create_plist"};
+}
+
+void require_filters(store::Handle const& array, std::string const& where) {
+    auto const properties = creation_properties(array);
+    int const filters = H5Pget_nfilters(properties.id());
+    for (int i = 0; i < filters; ++i) {
+        char name[64] = "";
+        unsigned flags = 0;
+        std::size_t values = 0;
+        unsigned config = 0;
+        H5Z_filter_t const filter = H5Pget_filter2(properties.id(), static_cast<unsigned>(i), &flags, &values,
+                                                   nullptr, sizeof name, name, &config);
+        if (H5Zfilter_avail(filter) <= 0)
+            fail(Exit::data,
+                 "{} is compressed by filter {} '{}' (unknown to this HDF5). Write it with "
+                 "compression=\"gzip\" or without compression",
+                 where, filter, name);
+    }
+}
+
+std::uint64_t chunks_needed(store::Handle const& array) {
+    auto const shape = store::shape_of(array);
+    std::vector<hsize_t> chunk(shape.size());
+    store::require(
+        H5Pget_chunk(creation_properties(array).id(), static_cast<int>(chunk.size()), chunk.data()),
+        "H5Pget_chunk");
+    std::uint64_t chunks = 1;
+    for (std::size_t axis = 0; axis < shape.size(); ++axis)
+        chunks *= (shape[axis] - 1) / chunk[axis] + 1;
+    return chunks;
+}
+
+} // namespace
+
+store::Handle open_array(store::Handle const& file, std::filesystem::path const& path,
+                         std::string const& name) {
+    std::string const where = fmt::format("{}: /{}", path.string(), name);
+    if (!store::exists(file, "/" + name))
+        fail(Exit::data, "{} is missing. See docs/data.md for what the file must hold", where);
+    H5L_info_t link;
+    store::require(H5Lget_info(file.id(), name.c_str(), &link, H5P_DEFAULT), "/" + name);
+    if (link.type != H5L_TYPE_HARD)
+        fail(Exit::data,
+             "{} is a soft or external link (the file must hold its arrays itself). Copy the array in",
+             where);
+    store::Handle const object(H5Oopen(file.id(), name.c_str(), H5P_DEFAULT), "/" + name);
+    if (H5Iget_type(object.id()) != H5I_DATASET)
+        fail(Exit::data, "{} is a group (an array is expected). See docs/data.md for what the file must hold",
+             where);
+    auto array = store::open_dataset(file, "/" + name);
+    auto const properties = creation_properties(array);
+    if (H5Pget_layout(properties.id()) == H5D_VIRTUAL || H5Pget_external_count(properties.id()) > 0)
+        fail(Exit::data, "{} keeps its values in other files (the file must hold them itself). Copy them in",
+             where);
+    require_filters(array, where);
+    return array;
+}
+
+void require_written(store::Handle const& array, std::filesystem::path const& path, std::string const& name) {
+    std::string const where = fmt::format("{}: /{}", path.string(), name);
+    if (H5Pget_layout(creation_properties(array).id()) == H5D_CHUNKED) {
+        store::Handle const space(H5Dget_space(array.id()), "H5Dget_space");
+        hsize_t chunks = 0;
+        store::require(H5Dget_num_chunks(array.id(), space.id(), &chunks), "H5Dget_num_chunks");
+        std::uint64_t const needed = chunks_needed(array);
+        if (chunks < needed)
+            fail(Exit::data, "{} is incomplete (only {} of its {} chunks were written). Write all of it",
+                 where, chunks, needed);
+    } else if (H5Dget_storage_size(array.id()) == 0) {
+        fail(Exit::data, "{} is empty (declared, but never written). Write all of it", where);
+    }
+}
+
+} // namespace assay::data

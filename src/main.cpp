@@ -1,0 +1,160 @@
+// The command line. Commands that need no MPI (import, reduce, report, dump-job, version) run without it.
+#include "app/commands.hpp"
+
+#include "assay/base/error.hpp"
+#include "assay/base/log.hpp"
+#include "assay/base/signals.hpp"
+#include "assay/base/version.hpp"
+#include "assay/comm/agree.hpp"
+#include "assay/data/import.hpp"
+#include "assay/job/job_file.hpp"
+#include "assay/model/torch_setup.hpp"
+#include "assay/store/hdf5.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <functional>
+
+namespace {
+
+using namespace assay;
+
+// One line, whatever the message holds
+void print_error(std::string message) {
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    fmt::print(stderr, "assay: {}\n", message);
+}
+
+int failed(Exit code, std::string const& message) {
+    print_error(message);
+    return static_cast<int>(code);
+}
+
+// Runs a command on all ranks. What ranks agreed on ends all of them with one code and one line from root;
+// anything else ends the job at once, since the other ranks cannot know
+int with_mpi(int argc, char** argv, std::function<void(comm::Communicator const&)> const& command) {
+    watch_for_stop();
+    H5dont_atexit(); // files are closed by then, or must not be touched any more
+    comm::MpiScope const mpi(argc, argv);
+    comm::Communicator const world(MPI_COMM_WORLD);
+    init_log(world.rank());
+    try {
+        command(world);
+        return static_cast<int>(Exit::done);
+    } catch (comm::AgreedError const& error) {
+        if (world.is_root())
+            print_error(error.what());
+        return static_cast<int>(error.code());
+    } catch (Error const& error) {
+        print_error(fmt::format("rank {}: {}", world.rank(), error.what()));
+        MPI_Abort(MPI_COMM_WORLD, static_cast<int>(error.code()));
+    } catch (std::exception const& error) {
+        print_error(fmt::format("rank {}: {}", world.rank(), error.what()));
+        MPI_Abort(MPI_COMM_WORLD, static_cast<int>(Exit::internal));
+    }
+    return static_cast<int>(Exit::internal);
+}
+
+int without_mpi(std::function<void()> const& command) {
+    init_log(0);
+    try {
+        command();
+        return static_cast<int>(Exit::done);
+    } catch (Error const& error) {
+        return failed(error.code(), error.what());
+    } catch (std::exception const& error) {
+        return failed(Exit::internal, error.what());
+    }
+}
+
+void import(data::ImportRequest const& request) {
+    data::ImportSummary const summary = data::import_dataset(request);
+    fmt::print("{}: {} samples of {}, {} classes, from {}\n", request.output.string(), summary.samples,
+               summary.sample_shape, summary.classes, summary.kind);
+}
+
+void print_version() {
+    fmt::print("assay {} ({})\ntorch {}, GPUs visible: {}\n", version(), git_hash(), model::torch_version(),
+               torch::cuda::device_count());
+}
+
+void add_job_options(CLI::App& command, app::RunRequest& request) {
+    command.add_option("job", request.job, "job file (TOML)")->required();
+    command.add_option("--set", request.overrides, "override one key: section.key=value")
+        ->allow_extra_args(false);
+    command.add_option("--output", request.output, "folder of the results, instead of the job's");
+    command.add_flag("--resume", request.resume, "go on with an unfinished run");
+    command.add_flag("--overwrite", request.overwrite, "replace what is in the output folder");
+}
+
+void add_reduce_options(CLI::App& command, app::ReduceRequest& request) {
+    command.add_option("results", request.results, "results file (HDF5)")->required();
+    command.add_option("-o,--output", request.output, "folder of summary.json, instead of the results' own");
+    command.add_flag("--overwrite", request.overwrite, "replace a summary.json with other numbers");
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App cli("assay: how much of a data set was used to train a model");
+    cli.require_subcommand(1);
+    data::ImportRequest import_request;
+    app::RunRequest run_request;
+    app::ReduceRequest reduce_request;
+    std::string kind;
+    for (int i = 0; i < argc; ++i)
+        run_request.command_line += (i ? " " : "") + std::string(argv[i]);
+
+    CLI::App* const import_command =
+        cli.add_subcommand("import", "make a data set file from images or arrays");
+    import_command
+        ->add_option("source", import_request.source, "IDX, CIFAR, .npy, folder of images, or CSV manifest")
+        ->required();
+    import_command->add_option("-o,--output", import_request.output, "data set file to make")->required();
+    import_command->add_option("--labels", import_request.labels,
+                               "labels, where they are in a file of their own");
+    import_command->add_flag("--overwrite", import_request.overwrite, "replace the output");
+    CLI::App* const check_command =
+        cli.add_subcommand("check", "find what is wrong with a job before it waits in a queue");
+    add_job_options(*check_command, run_request);
+    CLI::App* const run_command =
+        cli.add_subcommand("run", "compute, fit, answer; also under mpirun or srun");
+    add_job_options(*run_command, run_request);
+    run_command->add_flag("--allow-size-mismatch", run_request.allow_size_mismatch,
+                          "run although Slurm promised another number of tasks");
+    CLI::App* const reduce_command = cli.add_subcommand("reduce", "fit again from a results file, offline");
+    add_reduce_options(*reduce_command, reduce_request);
+    reduce_command
+        ->add_option("--set", reduce_request.overrides, "override one key of the job: usage.key=value")
+        ->allow_extra_args(false);
+    CLI::App* const report_command =
+        cli.add_subcommand("report", "print the table of a results file, write summary.json");
+    add_reduce_options(*report_command, reduce_request);
+    CLI::App* const dump_command =
+        cli.add_subcommand("dump-job", "print a complete job file with every key explained");
+    dump_command->add_option("kind", kind, "usage")->required()->check(CLI::IsMember({"usage"}));
+    CLI::App* const version_command = cli.add_subcommand("version", "version, git hash, libraries, devices");
+
+    try {
+        cli.parse(argc, argv);
+    } catch (CLI::CallForHelp const& help) {
+        return cli.exit(help);
+    } catch (CLI::ParseError const& error) {
+        return failed(Exit::usage, std::string(error.what()) + ". See assay --help");
+    }
+
+    if (run_command->parsed())
+        return with_mpi(argc, argv, [&](auto const& world) { app::run(world, run_request); });
+    if (check_command->parsed())
+        return with_mpi(argc, argv, [&](auto const& world) { app::check(world, run_request); });
+    if (import_command->parsed())
+        return without_mpi([&] { import(import_request); });
+    if (reduce_command->parsed() || report_command->parsed())
+        return without_mpi([&] { app::reduce(reduce_request); });
+    if (dump_command->parsed())
+        return without_mpi([] { fmt::print("{}", job::dump({}, /*explain=*/true)); });
+    if (version_command->parsed())
+        return without_mpi(print_version);
+    return failed(Exit::usage, "no command. See assay --help");
+}

@@ -1,0 +1,87 @@
+#include "assay/model/checkpoint.hpp"
+
+#include "assay/base/error.hpp"
+#include "assay/comm/agree.hpp"
+#include "assay/comm/collectives.hpp"
+#include "assay/store/result_file.hpp"
+
+#include <fstream>
+#include <sstream>
+
+namespace assay::model {
+
+void save_checkpoint(comm::Communicator const& comm, std::filesystem::path const& path,
+                     std::string const& job_hash, Network const& network,
+                     torch::optim::Optimizer const& optimizer, std::int64_t epochs_done) {
+    comm::agree(comm, [&] {
+        if (!comm.is_root())
+            return;
+        torch::serialize::OutputArchive archive, weights, state;
+        network.save(weights);
+        optimizer.save(state);
+        archive.write("network", weights);
+        archive.write("optimizer", state);
+        archive.write("epochs_done", c10::IValue(epochs_done));
+        archive.write("job_hash", c10::IValue(job_hash));
+        std::ostringstream bytes;
+        archive.save_to(bytes);
+        std::filesystem::path const temporary = path.string() + ".new";
+        std::ofstream file(temporary, std::ios::binary);
+        file << bytes.str();
+        file.close();
+        if (!file)
+            fail(Exit::io,
+                 "{}: cannot be written (disk full, or no permission). Free space or choose another --output",
+                 temporary.string());
+        store::sync_to_disk(temporary);
+        std::filesystem::rename(temporary, path);
+    });
+}
+
+std::string read_and_broadcast(comm::Communicator const& comm, std::filesystem::path const& path) {
+    std::ostringstream bytes;
+    comm::agree(comm, [&] {
+        if (!comm.is_root())
+            return;
+        std::ifstream file(path, std::ios::binary);
+        if (!file || !(bytes << file.rdbuf()))
+            fail(Exit::data, "{}: cannot be read (missing, empty or no permission). Check the path",
+                 path.string());
+    });
+    return comm::broadcast(comm, bytes.str());
+}
+
+std::int64_t load_checkpoint(comm::Communicator const& comm, std::filesystem::path const& path,
+                             std::string const& job_hash, Network& network,
+                             torch::optim::Optimizer& optimizer, torch::Device device) {
+    bool const there = comm::broadcast(comm, static_cast<std::int64_t>(std::filesystem::exists(path))) != 0;
+    if (!there)
+        return 0;
+    std::string const bytes = read_and_broadcast(comm, path);
+    return comm::agree(comm, [&] {
+        c10::IValue epochs, hash;
+        try {
+            std::istringstream stream(bytes);
+            torch::serialize::InputArchive archive, weights, state;
+            archive.load_from(stream, device);
+            archive.read("job_hash", hash);
+            if (hash.toStringRef() == job_hash) {
+                archive.read("network", weights);
+                archive.read("optimizer", state);
+                network.load(weights);
+                optimizer.load(state);
+            }
+            archive.read("epochs_done", epochs);
+        } catch (c10::Error const&) {
+            fail(Exit::data, "{}: not a checkpoint of assay (damaged?). Remove it to train again",
+                 path.string());
+        }
+        if (hash.toStringRef() != job_hash)
+            fail(Exit::usage,
+                 "{}: belongs to another job (its job hash differs). Use another --output or --overwrite",
+                 path.string());
+        return epochs.toInt();
+    });
+}
+
+} // namespace assay::model

@@ -1,0 +1,290 @@
+#include "assay/model/train.hpp"
+
+#include "assay/base/error.hpp"
+#include "assay/base/log.hpp"
+#include "assay/base/random.hpp"
+#include "assay/base/signals.hpp"
+#include "assay/comm/agree.hpp"
+#include "assay/comm/collectives.hpp"
+#include "assay/comm/ordered_sum.hpp"
+#include "assay/model/checkpoint.hpp"
+
+#include <cmath>
+#include <numbers>
+
+namespace assay::model {
+
+namespace {
+
+// The training set in memory: members first, then filler
+struct TrainingSet {
+    data::DatasetInfo info;
+    data::Samples samples;
+    std::size_t size() const { return samples.ids.size(); }
+};
+
+void append(data::Samples& to, data::Samples const& from) {
+    to.ids.insert(to.ids.end(), from.ids.begin(), from.ids.end());
+    to.labels.insert(to.labels.end(), from.labels.begin(), from.labels.end());
+    to.values.insert(to.values.end(), from.values.begin(), from.values.end());
+}
+
+TrainingSet load(data::Split const& split) {
+    TrainingSet set{split.suspects.info(), {}};
+    for (data::View const* view : {&split.members, &split.filler})
+        if (view->size() > 0)
+            append(set.samples, view->read(0, view->size()));
+    for (std::size_t i = 0; i < set.size(); ++i)
+        set.samples.ids[i] = i; // ids of two files may coincide; positions never do
+    return set;
+}
+
+// Samples of the training set at the given places, in that order
+data::Samples pick(TrainingSet const& set, std::span<std::size_t const> places) {
+    data::Samples picked;
+    std::uint64_t const bytes = set.info.sample_bytes();
+    for (std::size_t place : places) {
+        picked.ids.push_back(set.samples.ids[place]);
+        picked.labels.push_back(set.samples.labels[place]);
+        auto const first = set.samples.values.begin() + static_cast<std::ptrdiff_t>(place * bytes);
+        picked.values.insert(picked.values.end(), first, first + static_cast<std::ptrdiff_t>(bytes));
+    }
+    return picked;
+}
+
+std::vector<std::size_t> shuffled(std::size_t size, std::uint64_t seed, std::int64_t epoch) {
+    std::vector<std::size_t> order(size);
+    for (std::size_t i = 0; i < size; ++i)
+        order[i] = i;
+    Random random(seed, "shuffle", static_cast<std::uint64_t>(epoch));
+    for (std::size_t i = size; i > 1; --i)
+        std::swap(order[i - 1], order[random.below(i)]);
+    return order;
+}
+
+// The floating-point state that a forward pass in training mode may change: BatchNorm's running statistics
+std::vector<torch::Tensor> running_statistics(Network const& network) {
+    std::vector<torch::Tensor> buffers;
+    for (torch::Tensor const& buffer : network.buffers())
+        if (buffer.is_floating_point())
+            buffers.push_back(buffer);
+    return buffers;
+}
+
+void append(std::vector<float>& flat, torch::Tensor const& tensor) {
+    torch::Tensor const host = tensor.detach().to(torch::kCPU, torch::kFloat32).contiguous();
+    flat.insert(flat.end(), host.data_ptr<float>(), host.data_ptr<float>() + host.numel());
+}
+
+// Cuts the next piece of `flat`, shaped like `like`
+torch::Tensor take(float*& flat, torch::Tensor const& like) {
+    torch::Tensor const piece = torch::from_blob(flat, like.sizes(), torch::kFloat32);
+    flat += like.numel();
+    return piece.to(like.device());
+}
+
+class Trainer {
+  public:
+    Trainer(comm::Communicator const& comm, TrainingSet const& set, TrainingRun const& run, Network& network,
+            torch::optim::Optimizer& optimizer, torch::Device device)
+        : comm_(comm),
+          set_(set),
+          run_(run),
+          network_(network),
+          optimizer_(optimizer),
+          device_(device),
+          parameters_(network.parameters()),
+          statistics_(running_statistics(network)) {}
+
+    // Collective. One pass over the training set; returns {mean loss, accuracy}
+    std::pair<double, double> epoch(std::int64_t epoch) {
+        network_.train();
+        std::vector<std::size_t> const order = shuffled(set_.size(), run_.seed, epoch);
+        auto const batch_size = static_cast<std::size_t>(run_.options.batch_size);
+        double loss = 0, correct = 0;
+        for (std::size_t begin = 0; begin < order.size(); begin += batch_size) {
+            std::size_t const size = std::min(batch_size, order.size() - begin);
+            double const progress = static_cast<double>(begin) / static_cast<double>(order.size());
+            set_learning_rate(learning_rate(run_.options, static_cast<double>(epoch) + progress));
+            auto const [batch_loss, batch_correct] = step({order.data() + begin, size}, epoch);
+            loss += batch_loss;
+            correct += batch_correct;
+        }
+        network_.eval();
+        auto const n = static_cast<double>(set_.size());
+        return {loss / n, correct / n};
+    }
+
+  private:
+    // Collective. One optimiser step on the sum of the micro-batches' gradients; {sum of losses, number
+    // correct}
+    std::pair<double, double> step(std::span<std::size_t const> batch, std::int64_t epoch) {
+        auto const micro = static_cast<std::size_t>(run_.options.micro_batch);
+        std::size_t const parts = (batch.size() + micro - 1) / micro;
+        std::vector<float> mine;
+        comm::agree(comm_, [&] {
+            for (std::size_t part = 0; part < parts; ++part)
+                if (comm::owner_of_part(part, comm_) == comm_.rank())
+                    add_part(batch.subspan(part * micro, std::min(micro, batch.size() - part * micro)), epoch,
+                             mine);
+        });
+        std::vector<float> total = comm::ordered_sum(comm_, mine, parts, part_length());
+        float* next = total.data();
+        auto const samples = static_cast<double>(batch.size());
+        for (torch::Tensor& parameter : parameters_)
+            parameter.mutable_grad() = take(next, parameter).div(samples);
+        torch::NoGradGuard const no_grad;
+        for (torch::Tensor& statistic : statistics_)
+            statistic.copy_(take(next, statistic).div(static_cast<double>(parts)));
+        double const loss = next[0], correct = next[1];
+        if (!std::isfinite(loss))
+            throw comm::AgreedError(Exit::data,
+                                    fmt::format("training diverged in epoch {} (the loss is {}). Lower "
+                                                "model.train.learning_rate={}",
+                                                epoch + 1, loss, run_.options.learning_rate));
+        optimizer_.step();
+        return {loss, correct};
+    }
+
+    std::size_t part_length() const {
+        std::size_t length = 2; // the loss and the number correct travel along
+        for (auto const* tensors : {&parameters_, &statistics_})
+            for (torch::Tensor const& tensor : *tensors)
+                length += static_cast<std::size_t>(tensor.numel());
+        return length;
+    }
+
+    // Appends [gradients, running statistics, loss, correct] of one micro-batch
+    void add_part(std::span<std::size_t const> places, std::int64_t epoch, std::vector<float>& flat) {
+        data::Samples const samples = pick(set_, places);
+        Batch batch = to_batch(samples, set_.info, run_.normalisation, 0, places.size(), device_);
+        if (run_.options.augment == "crop_flip")
+            batch.x = augment(batch.x, batch.ids, run_.seed, static_cast<std::uint64_t>(epoch));
+        std::vector<torch::Tensor> before;
+        for (torch::Tensor const& statistic : statistics_)
+            before.push_back(statistic.clone());
+        torch::Tensor const logits = network_.logits(batch.x);
+        torch::Tensor const loss = torch::nn::functional::cross_entropy(
+            logits, batch.y, torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum));
+        auto const gradients = torch::autograd::grad({loss}, parameters_);
+        for (torch::Tensor const& gradient : gradients)
+            append(flat, gradient);
+        torch::NoGradGuard const no_grad;
+        for (std::size_t i = 0; i < statistics_.size(); ++i) {
+            append(flat, statistics_[i]);
+            statistics_[i].copy_(before[i]); // every part starts from the same statistics
+        }
+        append(flat, loss.reshape({1}));
+        append(flat, logits.argmax(1).eq(batch.y).sum().reshape({1}));
+    }
+
+    void set_learning_rate(double rate) {
+        for (auto& group : optimizer_.param_groups()) {
+            if (run_.options.optimizer == "adam")
+                static_cast<torch::optim::AdamOptions&>(group.options()).lr(rate);
+            else
+                static_cast<torch::optim::SGDOptions&>(group.options()).lr(rate);
+        }
+    }
+
+    comm::Communicator const& comm_;
+    TrainingSet const& set_;
+    TrainingRun const& run_;
+    Network& network_;
+    torch::optim::Optimizer& optimizer_;
+    torch::Device device_;
+    std::vector<torch::Tensor> parameters_, statistics_;
+};
+
+std::unique_ptr<torch::optim::Optimizer> make_optimizer(job::Train const& options, Network const& network) {
+    if (options.optimizer == "adam")
+        return std::make_unique<torch::optim::Adam>(
+            network.parameters(),
+            torch::optim::AdamOptions(options.learning_rate).weight_decay(options.weight_decay));
+    return std::make_unique<torch::optim::SGD>(network.parameters(),
+                                               torch::optim::SGDOptions(options.learning_rate)
+                                                   .momentum(options.momentum)
+                                                   .weight_decay(options.weight_decay));
+}
+
+// Local. Share of a view's samples that the network classifies as labelled
+double accuracy(Network& network, data::View const& view, Normalisation const& normalisation,
+                torch::Device device) {
+    torch::NoGradGuard const no_grad;
+    constexpr std::uint64_t kBatch = 256;
+    std::int64_t correct = 0;
+    for (std::uint64_t begin = 0; begin < view.size(); begin += kBatch) {
+        data::Samples const samples = view.read(begin, std::min(begin + kBatch, view.size()));
+        Batch const batch = to_batch(samples, view.info(), normalisation, 0, samples.ids.size(), device);
+        correct += network.logits(batch.x).argmax(1).eq(batch.y).sum().item<std::int64_t>();
+    }
+    return static_cast<double>(correct) / static_cast<double>(view.size());
+}
+
+void log_evaluation(Network& network, data::Split const& split, TrainingRun const& run,
+                    torch::Device device) {
+    for (auto const& [name, view] : {std::pair("members", split.members.size() ? &split.members : nullptr),
+                                     std::pair("held-out", split.held_out ? &*split.held_out : nullptr)})
+        if (view)
+            spdlog::info("  accuracy on {}: {:.3f}", name,
+                         accuracy(network, *view, run.normalisation, device));
+}
+
+bool anyone_stops(comm::Communicator const& comm) {
+    return comm::all_max(comm, stop_requested()) > 0;
+}
+
+} // namespace
+
+double learning_rate(job::Train const& options, double epoch) {
+    double const done = epoch / static_cast<double>(options.epochs);
+    double rate = options.learning_rate;
+    if (epoch < options.warmup_epochs)
+        return rate * epoch / options.warmup_epochs;
+    if (options.schedule == "cosine")
+        rate *= 0.5 * (1 + std::cos(std::numbers::pi * done));
+    else if (options.schedule == "step")
+        rate *= done < 0.6 ? 1 : done < 0.8 ? 0.1 : 0.01;
+    return rate;
+}
+
+std::shared_ptr<Network> train(comm::Communicator const& comm, data::Split const& split,
+                               TrainingRun const& run, torch::Device device) {
+    TrainingSet const set = comm::agree(comm, [&] { return load(split); });
+    auto network =
+        comm::agree(comm, [&] { return make_network(run.options, set.info, run.classes, run.seed); });
+    network->to(device);
+    auto const optimizer = make_optimizer(run.options, *network);
+    std::int64_t first = 0;
+    if (run.resume)
+        first = load_checkpoint(comm, run.checkpoint, run.job_hash, *network, *optimizer, device);
+    if (first < run.options.epochs)
+        spdlog::info("training {} on {} samples ({} members), epochs {} to {}", run.options.network,
+                     set.size(), split.members.size(), first + 1, run.options.epochs);
+    else
+        spdlog::info("the trained target is there: {}", run.checkpoint.string());
+
+    Trainer trainer(comm, set, run, *network, *optimizer, device);
+    for (std::int64_t epoch = first; epoch < run.options.epochs; ++epoch) {
+        auto const [loss, share_correct] = trainer.epoch(epoch);
+        std::int64_t const done = epoch + 1;
+        bool const last = done == run.options.epochs;
+        bool const stop = anyone_stops(comm);
+        if (stop || last || done % run.options.checkpoint_every == 0) {
+            save_checkpoint(comm, run.checkpoint, run.job_hash, *network, *optimizer, done);
+            spdlog::info("epoch {}/{}: loss {:.4f}, accuracy {:.3f}", done, run.options.epochs, loss,
+                         share_correct);
+        }
+        if (run.options.evaluate_every && done % run.options.evaluate_every == 0 && comm.is_root())
+            log_evaluation(*network, split, run, device);
+        if (stop)
+            throw comm::AgreedError(Exit::stopped,
+                                    fmt::format("stopped on a signal after epoch {}/{}, state saved. Run "
+                                                "again with --resume",
+                                                done, run.options.epochs));
+    }
+    network->eval();
+    return network;
+}
+
+} // namespace assay::model

@@ -1,0 +1,148 @@
+#include "assay/report/summary.hpp"
+
+#include "assay/base/error.hpp"
+#include "assay/base/stats.hpp"
+#include "assay/base/version.hpp"
+#include "assay/store/hdf5.hpp"
+#include "assay/usage/columns.hpp"
+#include "assay/usage/score.hpp"
+
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+namespace assay::report {
+
+using nlohmann::ordered_json;
+
+namespace {
+
+// JSON has no NaN
+ordered_json number(double value) {
+    return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
+}
+
+std::string row(std::string const& name, std::string const& value) {
+    return fmt::format("  {:<30} {}\n", name, value);
+}
+
+std::string row(std::string const& name, std::optional<double> value) {
+    return row(name, value && std::isfinite(*value) ? fmt::format("{:.3f}", *value) : "-");
+}
+
+std::string percent(double level) {
+    return fmt::format("{:g} %", 100 * level);
+}
+
+} // namespace
+
+std::optional<Truth> read_truth(std::filesystem::path const& results, usage::AuditInput const& input) {
+    store::Handle const file = store::open_to_read(results);
+    if (!store::exists(file, "/truth/member"))
+        return std::nullopt;
+    auto const member = store::read_all<std::uint8_t>(store::open_dataset(file, "/truth/member"));
+    usage::ScorePair const scores = usage::zsum(input.suspects, input.reference);
+    std::vector<double> of_members;
+    for (std::size_t i = 0; i < member.size() && i < scores.suspects.z.size(); ++i)
+        if (member[i])
+            of_members.push_back(scores.suspects.z[i]);
+    Truth truth;
+    truth.fraction = static_cast<double>(of_members.size()) / static_cast<double>(member.size());
+    truth.member_auc =
+        of_members.empty() || scores.reference.z.empty() ? std::nan("") : auc(of_members, scores.reference.z);
+    return truth;
+}
+
+ordered_json summary(std::string const& name, usage::Audit const& audit, std::optional<Truth> const& truth) {
+    store::Metrics const metrics = usage::metrics(audit);
+    ordered_json usage;
+    usage["status"] = usage::to_string(audit.status);
+    usage["lower_bound"] = audit.lower_bound;
+    usage["fraction"] = audit.fraction ? ordered_json(*audit.fraction) : ordered_json(nullptr);
+    usage["interval"] =
+        audit.interval ? ordered_json{audit.interval->first, audit.interval->second} : ordered_json(nullptr);
+    usage["p_value"] = audit.p_value;
+    ordered_json details;
+    for (auto const& [key, value] : metrics.texts)
+        details[key] = value;
+    for (auto const& [key, value] : metrics.numbers)
+        details[key] = number(value);
+    usage["details"] = details;
+    usage["statements"] = usage::statements(audit, !audit.paired);
+    ordered_json all{{"name", name}, {"kind", "usage"}, {"software_version", version()}, {"usage", usage}};
+    if (truth)
+        all["truth"] = {{"fraction", truth->fraction}, {"member_auc", number(truth->member_auc)}};
+    return all;
+}
+
+std::string table(std::string const& name, usage::Audit const& audit, std::optional<Truth> const& truth) {
+    std::string text = fmt::format("\n{}: what share of the {} suspect samples trained the model?\n", name,
+                                   audit.n_suspects);
+    text += row("status", fmt::format("{} ({})", usage::to_string(audit.status), audit.reason));
+    text += row(fmt::format("lower bound ({})", percent(audit.confidence)), audit.lower_bound);
+    text += row("fraction", audit.fraction);
+    text +=
+        row(fmt::format("interval ({})", percent(audit.confidence)),
+            audit.interval ? fmt::format("[{:.3f}, {:.3f}]", audit.interval->first, audit.interval->second)
+                           : "-");
+    text += row("p-value of no use at all", fmt::format("{:.2g}", audit.p_value));
+    text += row("reference",
+                fmt::format("{} {}", audit.n_reference,
+                            audit.paired ? "synthetic partners of the suspects" : "held-out samples"));
+    text += row("AUC suspects vs reference", fmt::format("{:.3f} +- {:.3f}", audit.auc, audit.auc_se));
+    text += "  all estimators, side by side (only best bin carries the answer):\n";
+    text += row("  best bin", audit.estimates.best_bin);
+    text += row("  minimum density ratio", audit.estimates.density_ratio);
+    text += row("  covariance moment", audit.estimates.covariance_moment);
+    text += row("  EM, shared width", audit.estimates.em_shared_width);
+    text += row("  DKW lower bound", audit.evidence.dkw_bound);
+    text += row("  Clopper-Pearson lower bound", audit.evidence.grid_bound);
+    if (!audit.dropped.empty())
+        text += row("signals left out", fmt::format("{} (constant)", fmt::join(audit.dropped, ", ")));
+    text += "This rests on:\n";
+    for (std::string const& statement : usage::statements(audit, !audit.paired))
+        text += "  " + statement + "\n";
+    if (truth)
+        text += fmt::format(
+            "Truth of this experiment (not seen by the estimate): fraction {:.3f}, AUC of members {}\n",
+            truth->fraction,
+            std::isfinite(truth->member_auc) ? fmt::format("{:.3f}", truth->member_auc) : "-");
+    return text;
+}
+
+std::string answer(usage::Audit const& audit) {
+    std::string const level = percent(audit.confidence);
+    if (audit.fraction && audit.interval)
+        return fmt::format(
+            "answer: about {:.0f} % of the suspect samples were used ({} interval {:.0f} % to {:.0f} %)",
+            100 * *audit.fraction, level, 100 * audit.interval->first, 100 * audit.interval->second);
+    if (audit.lower_bound > 0)
+        return fmt::format("answer: {}; at least {:.0f} % of the suspect samples were used ({} confidence)",
+                           usage::to_string(audit.status), std::floor(100 * audit.lower_bound), level);
+    return fmt::format("answer: {}; no share can be given (p-value of no use {:.2g})",
+                       usage::to_string(audit.status), audit.p_value);
+}
+
+void write_summary(std::filesystem::path const& folder, ordered_json const& summary, bool overwrite) {
+    std::filesystem::path const path = folder / "summary.json";
+    std::string const text = summary.dump(2) + "\n";
+    if (std::ifstream existing(path); existing && !overwrite) {
+        std::ostringstream old;
+        old << existing.rdbuf();
+        if (old.str() != text)
+            fail(Exit::usage,
+                 "{} exists with other numbers (nothing is overwritten unasked). Use --output or --overwrite",
+                 path.string());
+    }
+    std::filesystem::create_directories(folder);
+    std::filesystem::path const temporary = path.string() + ".new";
+    std::ofstream file(temporary);
+    file << text;
+    file.close();
+    if (!file)
+        fail(Exit::io, "{}: cannot be written (disk full, or no permission). Free space or use --output",
+             temporary.string());
+    std::filesystem::rename(temporary, path);
+}
+
+} // namespace assay::report

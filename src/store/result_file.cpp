@@ -1,0 +1,210 @@
+#include "assay/store/result_file.hpp"
+
+#include "assay/comm/agree.hpp"
+#include "assay/comm/collectives.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <limits>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace assay::store {
+
+namespace {
+
+constexpr std::size_t kMetricTextSize = 256;
+constexpr char const* kDone = "/ledger/shard_done";
+constexpr char const* kChecksum = "/ledger/shard_checksum";
+
+void describe(Handle const& file, Column const& column) {
+    write_string(file, column.path, "description", column.description);
+    write_string(file, column.path, "units", column.units);
+    if (!column.larger_means.empty())
+        write_string(file, column.path, "larger_means", column.larger_means);
+}
+
+void create_contents(Handle const& file, ResultLayout const& layout) {
+    for (Column const& column : layout.columns) {
+        create_dataset(file, column.path, column.type, column.shape);
+        describe(file, column);
+    }
+    create_dataset(file, kDone, native_type<std::uint8_t>(), {layout.shards});
+    create_dataset(file, kChecksum, native_type<std::uint64_t>(), {layout.shards});
+    describe(file, {kDone, -1, {}, "1: the shard's data is on disk", "1", ""});
+    describe(file, {kChecksum, -1, {}, "CRC-32 of the shard's columns, in their order here", "1", ""});
+    for (auto const& [name, value] : layout.text)
+        write_string(file, "/", name, value);
+    for (auto const& [name, value] : layout.numbers)
+        write_number(file, "/", name, value);
+    for (auto const& [group, names] : layout.metric_names) {
+        if (!exists(file, group))
+            create_group(file, group);
+        for (std::string const& name : names)
+            write_number(file, group, name, std::numeric_limits<double>::quiet_NaN());
+    }
+    for (auto const& [group, names] : layout.metric_texts)
+        for (std::string const& name : names)
+            write_string(file, group, name, "", kMetricTextSize);
+}
+
+} // namespace
+
+std::filesystem::path partial_of(std::filesystem::path path) {
+    path += ".partial";
+    return path;
+}
+
+void sync_to_disk(std::filesystem::path const& path) {
+    int const descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    bool const synced = descriptor >= 0 && ::fsync(descriptor) == 0;
+    int const reason = errno;
+    if (descriptor >= 0)
+        ::close(descriptor);
+    if (!synced)
+        fail(Exit::io, "{}: cannot be made durable ({}). Check the disk", path.string(),
+             std::strerror(reason));
+}
+
+bool ResultFile::has_partial(std::filesystem::path const& path) {
+    return std::filesystem::exists(partial_of(path));
+}
+
+ResultFile ResultFile::create(comm::Communicator const& comm, std::filesystem::path path,
+                              ResultLayout const& layout) {
+    ResultFile result(comm, std::move(path));
+    try {
+        comm::agree(comm, [&] {
+            result.file_ = create_file(partial_of(result.path_), comm);
+            create_contents(result.file_, layout);
+            require(H5Fflush(result.file_.id(), H5F_SCOPE_GLOBAL), "flushing " + result.path_.string());
+        });
+    } catch (comm::AgreedError const& error) {
+        result.file_.abandon(); // its space is gone: closing would fail again
+        throw comm::AgreedError(
+            error.code(), fmt::format("{}: cannot be created ({}). Free space or choose another --output",
+                                      partial_of(result.path_).string(), error.what()));
+    }
+    result.done_.assign(layout.shards, 0);
+    result.checksums_.assign(layout.shards, 0);
+    return result;
+}
+
+ResultFile ResultFile::reopen(comm::Communicator const& comm, std::filesystem::path path) {
+    ResultFile result(comm, std::move(path));
+    comm::agree(comm, [&] { result.file_ = open_to_write(partial_of(result.path_), comm); });
+    result.load_ledger();
+    return result;
+}
+
+ResultFile::~ResultFile() {
+    // While an exception unwinds, other ranks may be elsewhere, and closing waits for them
+    if (file_ && std::uncaught_exceptions() > 0) {
+        for (auto& [path, handle] : open_)
+            handle.abandon();
+        file_.abandon();
+    }
+}
+
+Handle const& ResultFile::dataset(std::string const& path) const {
+    auto [place, is_new] = open_.try_emplace(path);
+    if (is_new)
+        place->second = open_dataset(file_, path);
+    return place->second;
+}
+
+void ResultFile::write_rows_of(std::string const& column, std::uint64_t begin, std::uint64_t count,
+                               hid_t type, void const* values) {
+    comm::agree(comm_, [&] { write_rows(dataset(column), begin, count, type, values, !comm_.is_serial()); });
+}
+
+void ResultFile::write_whole_from_root(std::string const& column, hid_t type, void const* values) {
+    comm::agree(comm_, [&] {
+        Handle const& target = dataset(column);
+        if (comm_.is_root())
+            write_rows(target, 0, shape_of(target).front(), type, values);
+    });
+}
+
+std::vector<float> ResultFile::read(std::string const& column, std::uint64_t begin,
+                                    std::uint64_t count) const {
+    std::vector<float> values(count);
+    read_rows(dataset(column), begin, count, native_type<float>(), values.data());
+    return values;
+}
+
+void ResultFile::write_checksum(std::uint64_t shard, std::uint64_t value) {
+    bool const mine = shard != none;
+    write<std::uint64_t>(kChecksum, mine ? shard : 0, {&value, mine ? std::size_t{1} : 0});
+    if (mine)
+        checksums_[shard] = value;
+}
+
+void ResultFile::write_flags(std::span<std::uint64_t const> shards, std::uint8_t flag) {
+    comm::agree(comm_, [&] {
+        Handle const& flags = dataset(kDone);
+        for (std::uint64_t shard : shards)
+            write_rows(flags, shard, 1, native_type<std::uint8_t>(), &flag);
+    });
+    for (std::uint64_t shard : comm::all_gather(comm_, shards))
+        done_[shard] = flag;
+}
+
+void ResultFile::commit(std::span<std::uint64_t const> shards) {
+    comm::agree(comm_,
+                [&] { require(H5Fflush(file_.id(), H5F_SCOPE_GLOBAL), "flushing " + path_.string()); });
+    write_flags(shards, 1);
+}
+
+void ResultFile::forget(std::span<std::uint64_t const> shards) {
+    write_flags(shards, 0);
+}
+
+void ResultFile::load_ledger() {
+    comm::agree(comm_, [&] {
+        done_ = read_all<std::uint8_t>(dataset(kDone));
+        checksums_ = read_all<std::uint64_t>(dataset(kChecksum));
+    });
+}
+
+std::string ResultFile::text(std::string const& name) const {
+    return read_string(file_, "/", name).value_or("");
+}
+
+void ResultFile::close() {
+    comm::agree(comm_, [&] {
+        herr_t const flushed = H5Fflush(file_.id(), H5F_SCOPE_GLOBAL);
+        open_.clear();
+        file_.close();
+        require(flushed, "flushing " + path_.string());
+    });
+}
+
+void complete(std::filesystem::path const& path, Metrics const& metrics,
+              std::vector<std::pair<std::string, std::string>> const& text,
+              std::vector<std::pair<std::string, std::int64_t>> const& numbers) {
+    Handle file = open_to_write(partial_of(path));
+    for (auto const& [name, value] : metrics.numbers)
+        write_number(file, metrics.group, name, value);
+    for (auto const& [name, value] : metrics.texts)
+        write_string(file, metrics.group, name, value, kMetricTextSize);
+    for (auto const& [name, values] : metrics.tables) {
+        Handle const table = open_dataset(file, metrics.group + "/" + name);
+        write_rows(table, 0, shape_of(table).front(), native_type<double>(), values.data());
+    }
+    for (auto const& [name, value] : text)
+        write_string(file, "/", name, value);
+    for (auto const& [name, value] : numbers)
+        write_number(file, "/", name, value);
+    require(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flushing " + path.string());
+    write_string(file, "/", "status", "complete"); // after the flush: never "complete" without its metrics
+    require(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flushing " + path.string());
+    file.close();
+    sync_to_disk(partial_of(path));
+    std::filesystem::rename(partial_of(path), path);
+    sync_to_disk(std::filesystem::absolute(path).parent_path());
+}
+
+} // namespace assay::store

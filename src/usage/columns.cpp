@@ -1,0 +1,156 @@
+#include "assay/usage/columns.hpp"
+
+#include "assay/base/error.hpp"
+
+#include <limits>
+
+namespace assay::usage {
+
+namespace {
+
+using store::Handle;
+
+// One column as double, oriented so that larger means member
+std::vector<double> read_signal(Handle const& file, std::string const& path, std::uint64_t rows,
+                                std::string const& origin) {
+    Handle const dataset = store::open_dataset(file, path);
+    store::Shape const shape = store::shape_of(dataset);
+    if (!store::type_name(dataset).starts_with("float") || shape != store::Shape{rows})
+        fail(Exit::data, "{}: {} is {} [{}] (must be float32 [{}], one value per id). Write it so", origin,
+             path, store::type_name(dataset), fmt::join(shape, ", "), rows);
+    std::vector<double> values = store::read_all<double>(dataset);
+    std::string const larger = store::read_string(file, path, "larger_means").value_or("member");
+    if (larger != "member" && larger != "non-member")
+        fail(Exit::data, "{}: {}@larger_means is \"{}\" (must be \"member\" or \"non-member\"). Correct it",
+             origin, path, larger);
+    if (larger == "non-member")
+        for (double& value : values)
+            value = -value;
+    return values;
+}
+
+SignalTable read_table(Handle const& file, std::string const& group, std::vector<std::string> const& names,
+                       std::uint64_t rows, std::string const& origin) {
+    SignalTable table{names, {}};
+    for (std::string const& name : names) {
+        std::string const path = group + "/" + name;
+        if (!store::exists(file, path))
+            fail(Exit::data,
+                 "{}: no {} (the suspects have that signal, so their reference must). Write it, or remove "
+                 "{}/{}",
+                 origin, path, kSuspectSignals, name);
+        table.columns.push_back(read_signal(file, path, rows, origin));
+    }
+    return table;
+}
+
+std::vector<std::uint64_t> read_ids(Handle const& file, std::string const& path, std::string const& origin) {
+    if (!store::exists(file, path))
+        fail(Exit::data, "{}: no {} (every column is aligned with it). Write the samples' ids, uint64",
+             origin, path);
+    Handle const dataset = store::open_dataset(file, path);
+    std::string const type = store::type_name(dataset);
+    if (store::shape_of(dataset).size() != 1 || (type != "uint64" && type != "int64"))
+        fail(Exit::data, "{}: {} is {} of rank {} (must be uint64 [N]). Write it so", origin, path, type,
+             store::shape_of(dataset).size());
+    return store::read_all<std::uint64_t>(dataset);
+}
+
+double or_nan(std::optional<double> value) {
+    return value.value_or(std::numeric_limits<double>::quiet_NaN());
+}
+
+} // namespace
+
+AuditInput read_columns(std::filesystem::path const& path, std::string const& reference) {
+    std::string const origin = path.string();
+    Handle const file = store::open_to_read(path);
+    std::vector<std::string> const names = store::names_in(file, kSuspectSignals);
+    if (names.empty())
+        fail(Exit::data, "{}: no {}/* (nothing to fit). Is it a results file of a usage job?", origin,
+             kSuspectSignals);
+    bool const has_held_out = store::exists(file, kHeldOutSignals);
+    bool const has_partners = store::exists(file, kPartnerSignals);
+    bool const held_out = reference == "held_out" || (reference == "auto" && has_held_out);
+    if (!(held_out ? has_held_out : has_partners))
+        fail(Exit::data, "{}: no {} (the signals of non-members). Write {} or {}", origin,
+             held_out ? kHeldOutSignals : kPartnerSignals, kPartnerSignals, kHeldOutSignals);
+
+    AuditInput input;
+    input.paired = !held_out;
+    input.suspect_ids = read_ids(file, kSuspectIds, origin);
+    input.suspects = read_table(file, kSuspectSignals, names, input.suspect_ids.size(), origin);
+    input.reference_ids = held_out ? read_ids(file, kHeldOutIds, origin) : input.suspect_ids;
+    input.reference = read_table(file, held_out ? kHeldOutSignals : kPartnerSignals, names,
+                                 input.reference_ids.size(), origin);
+    if (input.paired && store::exists(file, kControlSignals))
+        input.control = read_table(file, kControlSignals, names, input.suspect_ids.size(), origin);
+    return input;
+}
+
+AuditOptions audit_options(job::Job const& job) {
+    return {.confidence = job.usage.confidence,
+            .bootstrap = static_cast<int>(job.usage.bootstrap),
+            .seed = static_cast<std::uint64_t>(job.job.seed),
+            .logistic = job.usage.scorer == "logistic"};
+}
+
+store::Metrics metrics(Audit const& audit) {
+    double const nan = std::numeric_limits<double>::quiet_NaN();
+    Control const* const control = audit.control ? &*audit.control : nullptr;
+    store::Metrics metrics{kMetrics, {}, {}, {}};
+    metrics.numbers = {
+        {"lower_bound", audit.lower_bound},
+        {"fraction", or_nan(audit.fraction)},
+        {"interval_low", audit.interval ? audit.interval->first : nan},
+        {"interval_high", audit.interval ? audit.interval->second : nan},
+        {"p_value", audit.p_value},
+        {"confidence", audit.confidence},
+        {"suspects", static_cast<double>(audit.n_suspects)},
+        {"reference_samples", static_cast<double>(audit.n_reference)},
+        {"auc_suspects_reference", audit.auc},
+        {"auc_suspects_reference_se", audit.auc_se},
+        {"implied_member_auc", audit.implied_member_auc},
+        {"best_bin", audit.estimates.best_bin},
+        {"density_ratio", audit.estimates.density_ratio},
+        {"covariance_moment", or_nan(audit.estimates.covariance_moment)},
+        {"em_shared_width", or_nan(audit.estimates.em_shared_width)},
+        {"unreported_fraction", audit.forced_fraction},
+        {"unreported_interval_low", audit.forced_interval.first},
+        {"unreported_interval_high", audit.forced_interval.second},
+        {"dkw_bound", audit.evidence.dkw_bound},
+        {"clopper_pearson_bound", audit.evidence.grid_bound},
+        {"member_free_upper_bound", audit.member_free_upper},
+        {"tail_p_value", audit.evidence.tail.p_value},
+        {"dkw_p_value", audit.evidence.dkw_p_value},
+        {"control_shift", control ? control->score_shift : nan},
+        {"control_p_value", control ? control->evidence.p_value : nan},
+        {"control_lower_bound", control ? control->evidence.lower_bound : nan},
+    };
+    metrics.texts = {{"status", std::string(to_string(audit.status))},
+                     {"reason", audit.reason},
+                     {"reference", audit.paired ? "partners" : "held-out"},
+                     {"signals", fmt::format("{}", fmt::join(audit.signals, " "))},
+                     {"dropped_signals", fmt::format("{}", fmt::join(audit.dropped, " "))}};
+    std::vector<double> replicates;
+    for (Replicate const& replicate : audit.bootstrap)
+        replicates.insert(replicates.end(), replicate.begin(), replicate.end());
+    metrics.tables = {{"bootstrap", std::move(replicates)}};
+    return metrics;
+}
+
+void announce_metrics(store::ResultLayout& layout, std::int64_t bootstrap) {
+    store::Metrics const empty = metrics(Audit{});
+    for (auto const& [name, value] : empty.numbers)
+        layout.metric_names[kMetrics].push_back(name);
+    for (auto const& [name, value] : empty.texts)
+        layout.metric_texts[kMetrics].push_back(name);
+    layout.columns.push_back({std::string(kMetrics) + "/bootstrap",
+                              store::native_type<double>(),
+                              {static_cast<std::uint64_t>(bootstrap), std::tuple_size_v<Replicate>},
+                              "resampled estimates: best bin, density ratio, covariance moment, EM",
+                              "1",
+                              ""});
+}
+
+} // namespace assay::usage
