@@ -1,6 +1,7 @@
 #include "app/usage_pass.hpp"
 
 #include "assay/base/error.hpp"
+#include "assay/model/torch_setup.hpp"
 #include "assay/usage/classifier_signals.hpp"
 #include "assay/usage/columns.hpp"
 #include "assay/usage/partners.hpp"
@@ -24,7 +25,7 @@ struct SignalComputer {
 
     // Appends [K x n] values, signal after signal
     void append(data::Samples const& samples, std::vector<float>& values) const {
-        at::set_num_threads(threads); // OpenMP's setting belongs to the thread
+        model::setup_torch_thread(threads);
         std::size_t const count = samples.ids.size(), first = values.size();
         values.resize(first + plan.signals.size() * count);
         for (std::size_t begin = 0; begin < count; begin += batch_size) {

@@ -8,12 +8,17 @@ namespace assay::model {
 
 void setup_torch(int threads) {
     setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0); // read when the CUDA context is made
-    at::set_num_threads(threads);
+    setup_torch_thread(threads);
     at::set_num_interop_threads(1);
     at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
     at::globalContext().setBenchmarkCuDNN(false);
     at::globalContext().setAllowTF32CuBLAS(false);
     at::globalContext().setAllowTF32CuDNN(false);
+}
+
+void setup_torch_thread(int threads) {
+    at::set_num_threads(threads);
+    at::globalContext().setFlushDenormal(true);
 }
 
 torch::Device choose_device(std::string const& wanted, int local_rank) {

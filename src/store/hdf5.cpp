@@ -75,19 +75,19 @@ Handle fixed_string(std::size_t size) {
     return type;
 }
 
-// Writes in place if the attribute exists, else creates it
+// Writes in place if the attribute exists, else creates it. The object is held open meanwhile: HDF5 1.10
+// loses an attribute opened by name on the file ("can't locate open attribute")
 void write_attribute(Handle const& file, std::string const& object, std::string const& name,
                      Handle const& type, void const* value) {
     std::string const what = object + "@" + name;
+    Handle const owner(H5Oopen(file.id(), object.c_str(), H5P_DEFAULT), object);
     Handle attribute;
-    if (H5Aexists_by_name(file.id(), object.c_str(), name.c_str(), H5P_DEFAULT) > 0) {
-        attribute =
-            Handle(H5Aopen_by_name(file.id(), object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), what);
+    if (H5Aexists(owner.id(), name.c_str()) > 0) {
+        attribute = Handle(H5Aopen(owner.id(), name.c_str(), H5P_DEFAULT), what);
     } else {
         Handle const scalar(H5Screate(H5S_SCALAR), "H5Screate");
-        attribute = Handle(H5Acreate_by_name(file.id(), object.c_str(), name.c_str(), type.id(), scalar.id(),
-                                             H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
-                           what);
+        attribute = Handle(
+            H5Acreate2(owner.id(), name.c_str(), type.id(), scalar.id(), H5P_DEFAULT, H5P_DEFAULT), what);
     }
     require(H5Awrite(attribute.id(), type.id(), value), what);
 }
