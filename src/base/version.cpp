@@ -1,6 +1,6 @@
 #include "assay/base/version.hpp"
 
-#include "assay_git_hash.hpp" // written by cmake/git_hash.cmake at each build
+#include "assay_git_hash.hpp" // written by git_hash.cmake at each build
 
 namespace assay {
 

@@ -45,6 +45,7 @@ std::vector<std::string> images_in(fs::path const& folder) {
     if (names.empty())
         fail(Exit::data, "{}: class folder without images (each class needs at least one). Fill or remove it",
              folder.string());
+    std::sort(names.begin(), names.end());
     return names;
 }
 

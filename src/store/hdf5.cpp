@@ -239,8 +239,8 @@ void read_rows(Handle const& dataset, std::uint64_t begin, std::uint64_t count, 
             "reading rows");
 }
 
-void write_rows(Handle const& dataset, std::uint64_t begin, std::uint64_t count, hid_t type, void const* in,
-                bool collective) {
+std::uint32_t write_rows(Handle const& dataset, std::uint64_t begin, std::uint64_t count, hid_t type,
+                         void const* in, bool collective) {
     Handle const file_space(H5Dget_space(dataset.id()), "H5Dget_space");
     Handle const memory_space = select_rows(dataset, file_space, begin, count);
     Handle const transfer(H5Pcreate(H5P_DATASET_XFER), "H5Pcreate");
@@ -248,6 +248,12 @@ void write_rows(Handle const& dataset, std::uint64_t begin, std::uint64_t count,
         require(H5Pset_dxpl_mpio(transfer.id(), H5FD_MPIO_COLLECTIVE), "H5Pset_dxpl_mpio");
     require(H5Dwrite(dataset.id(), type, memory_space.id(), file_space.id(), transfer.id(), in),
             "writing rows");
+    if (!collective)
+        return H5D_MPIO_SET_INDEPENDENT;
+    std::uint32_t mine = 0, anyone = 0;
+    require(H5Pget_mpio_no_collective_cause(transfer.id(), &mine, &anyone),
+            "H5Pget_mpio_no_collective_cause");
+    return anyone;
 }
 
 void write_string(Handle const& file, std::string const& object, std::string const& name,

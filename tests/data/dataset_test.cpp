@@ -281,6 +281,13 @@ TEST(CheckValues, NamesTheFirstNegativeLabel) {
     Dataset const floats(dir / "floats.h5");
     expect_in(error_of(Exit::data, [&] { check_values(floats, 0, 3); }), {"-1", "row 1"}); // before the NaN
     expect_in(error_of(Exit::data, [&] { check_values(floats, 2, 3); }), {"nan", "row 2"});
+    {
+        auto const file = store::create_file(dir / "nan_first.h5");
+        put<float>(file, "/samples", {2, 1}, {std::nanf(""), 0});
+        put<std::int64_t>(file, "/labels", {2}, {0, -1});
+    }
+    expect_in(error_of(Exit::data, [&] { check_values(Dataset(dir / "nan_first.h5"), 0, 2); }),
+              {"nan", "row 0"});
 }
 
 TEST(CheckUniqueIds, NamesTheIdAndItsRows) {

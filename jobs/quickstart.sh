@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# From nothing to an answer on real data: installs, builds, trains a target on a known share of Fashion-MNIST samples,
+# and asks what share it was. Run again, it only repeats what is missing; `--overwrite` repeats the job.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+jobs/setup.sh release
+assay=build/release/assay
+source_folder=/usr/share/datasets/fashion-mnist
+
+for part in train t10k; do
+  data_set=data/fashion-mnist-${part/t10k/test}.h5
+  [[ -e $data_set ]] || "$assay" import "$source_folder/$part-images-idx3-ubyte.gz" -o "$data_set"
+done
+
+ranks=$(nproc)
+((ranks <= 4)) || ranks=4
+[[ $(id -u) -ne 0 ]] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+mpirun -n "$ranks" "$assay" run jobs/quickstart.toml "${@:---resume}"

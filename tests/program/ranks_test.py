@@ -1,0 +1,31 @@
+"""The same job gives the same bytes on 1, 2, 3 and 4 ranks."""
+import common
+
+
+class Ranks(common.ProgramTest):
+    def compare(self, *sets):
+        job = common.make_job(self.folder)
+        arguments = [a for s in sets for a in ("--set", s)]
+        for ranks in (0, 1, 2, 3, 4):
+            common.assay("run", job, "--output", self.folder / str(ranks), *arguments, ranks=ranks)
+        for ranks in (1, 2, 3, 4):
+            self.assertEqual(common.differences(self.folder / "0/results.h5", self.folder / f"{ranks}/results.h5"), "")
+            self.assertEqual((self.folder / "0/summary.json").read_bytes(),
+                             (self.folder / f"{ranks}/summary.json").read_bytes())
+
+    def test_held_out_reference_and_crop_flip_training(self):
+        self.compare("model.train.augment=crop_flip")
+
+    def test_partners_and_batch_norm(self):
+        self.compare("usage.reference=partners", "model.train.network=resnet18", "model.train.norm=batch",
+                     "model.train.epochs=1", "model.train.optimizer=adam", "model.train.learning_rate=0.001")
+
+    def test_the_comparison_sees_a_difference(self):
+        job = common.make_job(self.folder)
+        for seed in (1, 2):
+            common.assay("run", job, "--output", self.folder / str(seed), "--set", f"job.seed={seed}")
+        self.assertNotEqual(common.differences(self.folder / "1/results.h5", self.folder / "2/results.h5"), "")
+
+
+if __name__ == "__main__":
+    common.main()

@@ -1,0 +1,80 @@
+"""A classifier exported by Python's torch is audited with no change; its signals equal those that Python computes."""
+import h5py
+import numpy as np
+import torch
+
+import common
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden = torch.nn.Linear(64, 32)
+        self.head = torch.nn.Linear(32, 4)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.hidden(x.flatten(1))))
+
+
+class NetWithFeatures(Net):
+    @torch.jit.export
+    def features(self, x):
+        return torch.relu(self.hidden(x.flatten(1)))
+
+
+JOB = """
+[job]
+seed = 3
+[dataset]
+suspects = "{folder}/a.h5"
+held_out = "{folder}/b.h5"
+mean = [0.4]
+deviation = [0.3]
+[model]
+file = "{folder}/target.pt"
+[usage]
+augmentations = 2
+bootstrap = 60
+"""
+
+
+class TorchScript(common.ProgramTest):
+    def train_and_export(self, net):
+        """Memorises the first half of a.h5, in Python."""
+        common.make_job(self.folder)
+        with h5py.File(self.folder / "a.h5") as file:
+            x = (torch.tensor(file["samples"][:]).float() / 255 - 0.4) / 0.3
+            y = torch.tensor(file["labels"][:])
+        torch.manual_seed(0)
+        net = net()
+        optimizer = torch.optim.Adam(net.parameters(), 0.01)
+        for _ in range(200):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(net(x[:350]), y[:350]).backward()
+            optimizer.step()
+        torch.jit.save(torch.jit.script(net), str(self.folder / "target.pt"))
+        (self.folder / "job.toml").write_text(JOB.format(folder=self.folder))
+        with torch.no_grad():
+            p = net(x).log_softmax(1)
+        return p.gather(1, y[:, None])[:, 0].numpy()
+
+    def test_audit(self):
+        log_p = self.train_and_export(NetWithFeatures)
+        common.assay("check", self.folder / "job.toml")
+        common.assay("run", self.folder / "job.toml", "--output", self.folder / "out", ranks=2)
+        with h5py.File(self.folder / "out/results.h5") as file:
+            self.assertEqual(file.attrs["status"], b"complete")
+            self.assertEqual(len(file["signals"]), 8)
+            np.testing.assert_allclose(file["signals/loss"][:], log_p, rtol=1e-4, atol=1e-5)
+            self.assertNotIn("truth", file)
+
+    def test_without_features_one_signal_is_missing(self):
+        self.train_and_export(Net)
+        common.assay("run", self.folder / "job.toml", "--output", self.folder / "out")
+        with h5py.File(self.folder / "out/results.h5") as file:
+            self.assertNotIn("last_layer_gradient", file["signals"])
+            self.assertEqual(len(file["signals"]), 7)
+
+
+if __name__ == "__main__":
+    common.main()
