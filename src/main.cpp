@@ -14,6 +14,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 
 namespace {
@@ -31,6 +32,15 @@ int failed(Exit code, std::string const& message) {
     return static_cast<int>(code);
 }
 
+// After failed writes HDF5 still holds data that it would try to write again when MPI is finalized, and fail
+// or hang
+[[noreturn]] void leave_at_once(comm::Communicator const& world, Exit code) {
+    world.barrier(); // root has spoken
+    if (world.size() > 1)
+        MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
+    std::_Exit(static_cast<int>(code));
+}
+
 // Runs a command on all ranks. What ranks agreed on ends all of them with one code and one line from root;
 // anything else ends the job at once, since the other ranks cannot know
 int with_mpi(int argc, char** argv, std::function<void(comm::Communicator const&)> const& command) {
@@ -45,6 +55,8 @@ int with_mpi(int argc, char** argv, std::function<void(comm::Communicator const&
     } catch (comm::AgreedError const& error) {
         if (world.is_root())
             print_error(error.what());
+        if (error.code() == Exit::io)
+            leave_at_once(world, error.code());
         return static_cast<int>(error.code());
     } catch (Error const& error) {
         print_error(fmt::format("rank {}: {}", world.rank(), error.what()));

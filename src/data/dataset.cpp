@@ -49,6 +49,18 @@ void require_extent(store::Shape const& shape, std::string const& where) {
                  where, fmt::join(shape, "x"));
 }
 
+// An array of strings would overrun read_string()'s buffer, a number would pass for no layout at all
+void require_one_string(store::Handle const& samples, std::string const& where) {
+    if (H5Aexists(samples.id(), "layout") <= 0)
+        return;
+    store::Handle const attribute(H5Aopen(samples.id(), "layout", H5P_DEFAULT), "/samples@layout");
+    store::Handle const type(H5Aget_type(attribute.id()), "/samples@layout");
+    store::Handle const space(H5Aget_space(attribute.id()), "/samples@layout");
+    if (H5Tget_class(type.id()) != H5T_STRING || H5Sget_simple_extent_npoints(space.id()) != 1)
+        fail(Exit::data, "{} has an attribute `layout` that is not one string. Set it, e.g. to \"NCHW\"",
+             where);
+}
+
 std::string layout_of(store::Handle const& file, std::size_t rank, std::string const& where) {
     auto const stored = store::read_string(file, "/samples", "layout");
     if (!stored && (rank == 2 || rank == 4))
@@ -129,6 +141,7 @@ void Dataset::open() {
     require_written(samples_, path_, "samples");
     info_.size = shape[0];
     info_.sample_shape.assign(shape.begin() + 1, shape.end());
+    require_one_string(samples_, where);
     info_.layout = layout_of(file_, shape.size(), where);
     labels_ = open_column(file_, path_, "labels", "int64", info_.size);
     info_.has_labels = static_cast<bool>(labels_);

@@ -4,6 +4,9 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <string_view>
+
+#include <unistd.h>
 
 namespace assay::store {
 
@@ -26,6 +29,13 @@ std::string last_reason() {
             return 0;
         },
         &reason);
+    // A driver's message holds times and addresses around what matters: "... error message = 'No space left
+    // on device' ..."
+    static constexpr std::string_view kQuoted = "error message = '";
+    if (auto const begin = reason.find(kQuoted); begin != std::string::npos) {
+        reason = reason.substr(begin + kQuoted.size());
+        reason = reason.substr(0, reason.find('\''));
+    }
     std::replace(reason.begin(), reason.end(), '\n', ' ');
     return reason.empty() ? "HDF5 gives no reason" : reason;
 }
@@ -121,8 +131,11 @@ void require(herr_t status, std::string const& what) {
 
 Handle open_to_read(std::filesystem::path const& path) {
     quiet();
-    if (!std::filesystem::exists(path))
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored))
         fail(Exit::data, "{}: no such file. Check the path", path.string());
+    if (::access(path.c_str(), R_OK) != 0)
+        fail(Exit::io, "{}: cannot be read (no permission). Change its mode or owner", path.string());
     if (H5Fis_hdf5(path.c_str()) <= 0)
         fail(Exit::data, "{}: not an HDF5 file, or truncated. Make it again with `assay import` or h5py",
              path.string());
@@ -270,8 +283,9 @@ std::optional<std::string> read_string(Handle const& file, std::string const& ob
     Handle const attribute(H5Aopen_by_name(file.id(), object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT),
                            name);
     Handle const type(H5Aget_type(attribute.id()), name);
-    if (H5Tget_class(type.id()) != H5T_STRING)
-        return std::nullopt;
+    Handle const space(H5Aget_space(attribute.id()), name);
+    if (H5Tget_class(type.id()) != H5T_STRING || H5Sget_simple_extent_npoints(space.id()) != 1)
+        return std::nullopt;                 // an array of strings is not a string
     if (H5Tis_variable_str(type.id()) > 0) { // h5py's default for str
         char* text = nullptr;
         require(H5Aread(attribute.id(), type.id(), static_cast<void*>(&text)), name);

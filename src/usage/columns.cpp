@@ -111,6 +111,7 @@ store::Metrics metrics(Audit const& audit) {
         {"auc_suspects_reference", audit.auc},
         {"auc_suspects_reference_se", audit.auc_se},
         {"implied_member_auc", audit.implied_member_auc},
+        {"low_end_rise", audit.low_end_rise},
         {"best_bin", audit.estimates.best_bin},
         {"density_ratio", audit.estimates.density_ratio},
         {"covariance_moment", or_nan(audit.estimates.covariance_moment)},

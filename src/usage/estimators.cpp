@@ -135,6 +135,18 @@ std::optional<double> em_shared_width(std::span<double const> suspects, std::spa
     return 2 * gain > 2 * std::log(n) ? std::optional(p) : std::nullopt;
 }
 
+double low_end_rise(std::span<double const> suspects, std::span<double const> reference) {
+    auto const below = [](std::span<double const> scores, double limit) {
+        return static_cast<double>(std::upper_bound(scores.begin(), scores.end(), limit) - scores.begin());
+    };
+    double const first = quantile_sorted(reference, 0.1), second = quantile_sorted(reference, 0.2);
+    double const u1 = below(suspects, first), u2 = below(suspects, second) - u1;
+    double const n1 = below(reference, first), n2 = below(reference, second) - n1;
+    // Half a count each, so that empty tenths stay finite
+    double const rise = std::log((u2 + 0.5) / (u1 + 0.5)) - std::log((n2 + 0.5) / (n1 + 0.5));
+    return rise / std::sqrt(1 / (u1 + 0.5) + 1 / (u2 + 0.5) + 1 / (n1 + 0.5) + 1 / (n2 + 0.5));
+}
+
 Estimates estimate(ScorePair const& scores) {
     std::vector<double> const u = sorted(scores.suspects.z);
     std::vector<double> const n = sorted(scores.reference.z);

@@ -323,6 +323,12 @@ with h5py.File("gzip.h5", "w") as f:
     f.create_dataset("labels", data=y.astype(">i8"), chunks=True)
 with h5py.File("lzf.h5", "w") as f:
     f.create_dataset("samples", data=x, compression="lzf")
+with h5py.File("letters.h5", "w") as f:
+    f["samples"] = x
+    f["samples"].attrs["layout"] = ["N", "C", "H", "W"]
+with h5py.File("number.h5", "w") as f:
+    f["samples"] = x
+    f["samples"].attrs["layout"] = 4
 layout = h5py.VirtualLayout(shape=x.shape, dtype=x.dtype)
 layout[:] = h5py.VirtualSource("plain.h5", "samples", shape=x.shape)
 with h5py.File("virtual.h5", "w") as f:
@@ -339,5 +345,7 @@ with h5py.File("virtual.h5", "w") as f:
     }
     EXPECT_EQ(Dataset(dir / "plain.h5").ids(), (std::vector<std::uint64_t>{11, 12, 13, 14, 15}));
     expect_in(error_of(Exit::data, [&] { Dataset(dir / "lzf.h5"); }), {"lzf.h5", "/samples", "lzf", "gzip"});
+    for (std::string const name : {"letters.h5", "number.h5"})
+        expect_in(error_of(Exit::data, [&] { Dataset(dir / name); }), {name, "/samples", "not one string"});
     expect_in(error_of(Exit::data, [&] { Dataset(dir / "virtual.h5"); }), {"virtual.h5", "other files"});
 }

@@ -82,6 +82,7 @@ struct Audit {
     double auc = 0.5;                 //!< suspects against reference
     double auc_se = 0;
     double implied_member_auc = 0; //!< 0.5 + (auc - 0.5)/best_bin, at most 1; NaN if best_bin = 0
+    double low_end_rise = 0;       //!< low_end_rise(): does the assumption behind best_bin show cracks?
     Evidence evidence;             //!< against the reference as it is
     Estimates estimates;
     double forced_fraction = 0; //!< what `fraction` would be; not to be reported unless estimated

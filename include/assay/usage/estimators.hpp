@@ -31,6 +31,12 @@ std::optional<double> covariance_moment(Scores const& suspects, Scores const& re
 //! members bias it up. Ascending.
 std::optional<double> em_shared_width(std::span<double const> suspects, std::span<double const> reference);
 
+//! Standard errors by which the log density ratio suspects/reference rises from the reference's lowest tenth
+//! to its second tenth. Where members never score low the ratio is flat there, at 1-p; a rise says that
+//! members thin out only gradually, so that no region is free of them and best_bin() and density_ratio() are
+//! too small. A small value is no proof of the opposite. Ascending.
+double low_end_rise(std::span<double const> suspects, std::span<double const> reference);
+
 struct Estimates {
     double best_bin = 0;
     double density_ratio = 0;

@@ -1,0 +1,79 @@
+#include "assay/usage/audit.hpp"
+
+#include "assay/base/error.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace assay::usage {
+
+namespace {
+
+std::string partner_statement(Audit const& audit) {
+    std::string text =
+        "Synthetic partners are assumed to score like unused suspects, and no interval covers a shift "
+        "between them. ";
+    if (!audit.control)
+        return text + "The shift was not measured: no control was run.";
+    auto const smaller = [](double a, double b) { return std::abs(a) < std::abs(b); };
+    std::vector<double> const& shifts = audit.control->signal_shift;
+    text += fmt::format(
+        "Partners against their own partners: largest signal shift {:.2f} sd, score shift {:.3f}, "
+        "p-value {:.3g}; a proxy, since the second generation step need not shift as the first did.",
+        *std::max_element(shifts.begin(), shifts.end(), smaller), audit.control->score_shift,
+        audit.control->evidence.p_value);
+    if (audit.status == Status::shift_suspect)
+        text += " Bound and p-value are given against partners raised by that score shift.";
+    return text;
+}
+
+} // namespace
+
+std::string_view to_string(Status status) {
+    switch (status) {
+    case Status::no_evidence:
+        return "no evidence";
+    case Status::shift_suspect:
+        return "shift-suspect";
+    case Status::lower_bound_only:
+        return "lower bound only";
+    case Status::unidentified:
+        return "unidentified";
+    case Status::estimated:
+        return "estimated";
+    }
+    return "";
+}
+
+std::vector<std::string> statements(Audit const& audit, bool held_out) {
+    std::vector<std::string> result{
+        "What is measured is detectable use: items that were used but left no trace in the signals count as "
+        "unused."};
+    if (held_out)
+        result.push_back(
+            "The reference is held-out data given as certainly not used. Unused suspects are assumed "
+            "to score like it: same source, same preparation. No interval covers an error of this kind.");
+    else
+        result.push_back(partner_statement(audit));
+    result.push_back(
+        "A point estimate needs a range of scores that members (almost) never reach; without one it is "
+        "too small. The lower bound needs none.");
+    result.push_back(
+        "Used items are assumed to be chosen regardless of how hard they are; if easy or hard ones were "
+        "preferred, the estimate is off.");
+    result.push_back("Near-copies of suspects elsewhere in the training data count as use.");
+    if (!held_out)
+        result.back() +=
+            " The model is assumed not to be trained on the generator's output, nor the generator made "
+            "from the model.";
+    if (audit.interval)
+        result.push_back(
+            "The interval's upper end assumes that no member scores below the reference's 10 % quantile; "
+            "if some do, more may have been used.");
+    else
+        result.push_back(
+            "No upper bound is given: without an assumption on members, full use is never excluded.");
+    return result;
+}
+
+} // namespace assay::usage
