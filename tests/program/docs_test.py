@@ -1,0 +1,47 @@
+"""The Python in the docs runs, in order, page by page; job files in the repository are fine."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import common
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Docs(common.ProgramTest):
+    def run_page(self, name):
+        blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / name).read_text(), re.M | re.S)
+        self.assertTrue(blocks, f"no recipes in {name}")
+        for block in blocks:
+            (self.folder / "recipe.py").write_text(block)
+            done = subprocess.run([sys.executable, "recipe.py"], cwd=self.folder, text=True, capture_output=True)
+            self.assertEqual(done.returncode, 0, f"{name}:\n{block}\n{done.stderr}")
+
+    def test_results(self):
+        common.assay("run", common.make_job(self.folder), "--output", self.folder)
+        self.run_page("results.md")
+        answer = common.assay("reduce", self.folder / "mine.h5", "--output", self.folder / "mine")
+        self.assertIn("answer: about 4", answer.stdout)
+
+    def test_models(self):
+        self.run_page("models.md")
+        self.assertTrue((self.folder / "target.pt").exists())
+
+    def test_exported_model_is_accepted(self):
+        self.run_page("models.md")
+        common.write_data_set(self.folder / "a.h5", 60, 1, side=28)
+        (self.folder / "job.toml").write_text("[dataset]\nsuspects = 'a.h5'\n[model]\nfile = 'target.pt'\n")
+        os.chdir(self.folder)
+        self.assertIn("8 signals", common.assay("check", "job.toml").stdout)
+
+    def test_dumped_job_reads_back(self):
+        dumped = common.assay("dump-job", "usage").stdout
+        (self.folder / "job.toml").write_text(dumped)
+        error = common.assay("check", self.folder / "job.toml", code=64).stderr
+        self.assertIn("dataset.suspects is missing", error)
+
+
+if __name__ == "__main__":
+    common.main()
