@@ -114,5 +114,6 @@ def main():
     parser.add_argument("--kills", type=int, default=4, help="how often kill_test kills")
     parser.add_argument("--seed", type=int, default=None, help="of kill_test's moments")
     options, rest = parser.parse_known_args()
+    options.assay = os.path.abspath(options.assay)
     sys.modules["common"] = sys.modules[__name__]
     unittest.main(module="__main__", argv=[sys.argv[0]] + rest, verbosity=2)

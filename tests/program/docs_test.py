@@ -1,5 +1,4 @@
 """The Python in the docs runs, in order, page by page; job files in the repository are fine."""
-import os
 import pathlib
 import re
 import subprocess
@@ -32,9 +31,9 @@ class Docs(common.ProgramTest):
     def test_exported_model_is_accepted(self):
         self.run_page("models.md")
         common.write_data_set(self.folder / "a.h5", 60, 1, side=28)
-        (self.folder / "job.toml").write_text("[dataset]\nsuspects = 'a.h5'\n[model]\nfile = 'target.pt'\n")
-        os.chdir(self.folder)
-        self.assertIn("8 signals", common.assay("check", "job.toml").stdout)
+        (self.folder / "job.toml").write_text(
+            f"[dataset]\nsuspects = '{self.folder}/a.h5'\n[model]\nfile = '{self.folder}/target.pt'\n")
+        self.assertIn("8 signals", common.assay("check", self.folder / "job.toml").stdout)
 
     def test_dumped_job_reads_back(self):
         dumped = common.assay("dump-job", "usage").stdout

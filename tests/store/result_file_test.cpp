@@ -151,8 +151,8 @@ TEST_F(Results, AKilledRunLeavesAFileThatOpensAndClaimsOnlyWhatItHolds) {
     {
         ResultFile left = ResultFile::reopen(world(), as_if_killed_now());
         // Without MPI, HDF5 keeps the flags in a buffer till the next flush: work is lost, nothing false claimed
-        if (!world().is_serial())
-            EXPECT_EQ(left.shards_done(), (std::vector<std::uint8_t>{1, 1, 1, 1, 0, 0}));
+        std::vector<std::uint8_t> const claimed{1, 1, 1, 1, 0, 0};
+        EXPECT_TRUE(left.shards_done() == claimed || world().is_serial());
         EXPECT_EQ(left.text("status"), "running ");
         for (std::uint64_t shard = 0; shard < 4; ++shard) {
             EXPECT_EQ(left.checksum(shard), checksum_of(shard));
