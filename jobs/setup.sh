@@ -28,9 +28,8 @@ if ((${#missing[@]})); then
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# Debian's own Python: another one on the PATH may lack the packages above
 mkdir -p build
-cmake --preset "$preset" -DPython3_EXECUTABLE=/usr/bin/python3 >"build/configure-$preset.log" 2>&1 || {
+cmake --preset "$preset" >"build/configure-$preset.log" 2>&1 || {
   cat "build/configure-$preset.log"
   exit 1
 }

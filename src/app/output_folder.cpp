@@ -31,6 +31,12 @@ OutputLock::~OutputLock() {
 }
 
 void check_output(OutputFiles const& files, bool resume, bool overwrite) {
+    std::filesystem::path existing = std::filesystem::absolute(files.folder);
+    while (!std::filesystem::exists(existing) && existing.has_relative_path())
+        existing = existing.parent_path();
+    if (!std::filesystem::is_directory(existing) || ::access(existing.c_str(), W_OK) != 0)
+        fail(Exit::io, "{}: cannot be written to ({} is {}). Choose another --output", files.folder.string(),
+             existing.string(), std::filesystem::is_directory(existing) ? "read-only here" : "no folder");
     if (overwrite)
         return;
     if (std::filesystem::exists(files.results()) && !resume)

@@ -29,8 +29,8 @@ class OutputLock {
     int descriptor_ = -1;
 };
 
-//! Local. Error(usage) if `files` hold results, or an unfinished run that neither resume nor overwrite speaks
-//! for.
+//! Local. Error(io) if the folder cannot be made or written to; Error(usage) if `files` hold results, or an
+//! unfinished run that neither resume nor overwrite speaks for.
 void check_output(OutputFiles const& files, bool resume, bool overwrite);
 //! Local. Removes what an earlier run left, for --overwrite.
 void clear_output(OutputFiles const& files);

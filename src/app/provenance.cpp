@@ -126,7 +126,7 @@ void add_provenance(store::ResultLayout& layout, comm::Communicator const& comm,
 }
 
 void check_same_run(store::ResultFile const& file, job::Job const& job, Inputs const& inputs,
-                    std::filesystem::path const& path) {
+                    std::string const& device, std::filesystem::path const& path) {
     auto const compare = [&](char const* attribute, std::string const& now, char const* what) {
         if (std::string const before = file.text(attribute); before != now)
             fail(Exit::usage,
@@ -138,6 +138,8 @@ void check_same_run(store::ResultFile const& file, job::Job const& job, Inputs c
     compare("suspects_sha256", inputs.suspects_sha256, "suspects file");
     compare("held_out_sha256", inputs.held_out_sha256, "held-out file");
     compare("model_sha256", inputs.model_sha256, "model");
+    if (std::string const before = file.text("device"); before != device)
+        spdlog::warn("begun on {}, goes on with {}: the bits of the two parts may differ", before, device);
 }
 
 } // namespace assay::app

@@ -28,9 +28,10 @@ Inputs hash_inputs(comm::Communicator const& comm, job::Job const& job, std::str
 void add_provenance(store::ResultLayout& layout, comm::Communicator const& comm, job::Job const& job,
                     Inputs const& inputs, std::string const& device, std::string const& command_line);
 
-//! Local. Error(usage) naming what differs, if a partial file belongs to another job, data set or model.
+//! Local. Error(usage) naming what differs, if a partial file belongs to another job, data set or model; a
+//! warning if it was begun on another device.
 void check_same_run(store::ResultFile const& file, job::Job const& job, Inputs const& inputs,
-                    std::filesystem::path const& path);
+                    std::string const& device, std::filesystem::path const& path);
 
 //! "2026-01-31T12:00:00Z"
 std::string utc_now();

@@ -70,7 +70,7 @@ store::ResultFile open_results(comm::Communicator const& comm, job::Job const& j
     if (go_on) {
         store::ResultFile file = store::ResultFile::reopen(comm, files.results());
         try {
-            comm::agree(comm, [&] { check_same_run(file, job, inputs, files.results()); });
+            comm::agree(comm, [&] { check_same_run(file, job, inputs, device.str(), files.results()); });
         } catch (comm::AgreedError const&) {
             file.close();
             throw;

@@ -84,7 +84,8 @@ DatasetWriter::DatasetWriter(std::filesystem::path path, DatasetInfo const& info
     in_file(partial_, [&] { file_ = store::create_file(partial_); });
     try { // no destructor runs if this constructor throws
         in_file(partial_, [&] {
-            samples_ = store::create_dataset(file_, "/samples", stored_type(info_.type), shape);
+            samples_ = store::create_dataset(file_, "/samples", stored_type(info_.type), shape,
+                                             store::Fill::nothing);
             store::write_string(file_, "/samples", "layout", info_.layout);
             if (info_.has_labels)
                 labels_ =
@@ -132,7 +133,8 @@ void DatasetWriter::write_classes(std::span<std::string const> names) {
         store::require(H5Tset_size(type.id(), width), "H5Tset_size");
         store::require(H5Tset_strpad(type.id(), H5T_STR_NULLPAD), "H5Tset_strpad");
         store::require(H5Tset_cset(type.id(), H5T_CSET_UTF8), "H5Tset_cset");
-        auto const classes = store::create_dataset(file_, "/classes", type.id(), {names.size()});
+        auto const classes =
+            store::create_dataset(file_, "/classes", type.id(), {names.size()}, store::Fill::nothing);
         store::write_rows(classes, 0, names.size(), type.id(), padded.data());
     });
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 
 namespace assay::job {
 
@@ -39,9 +40,12 @@ void check_dataset(Job const& job) {
         fail(Exit::usage,
              "dataset.mean has {} entries and dataset.deviation {} (one per channel each). Give both",
              job.dataset.mean.size(), job.dataset.deviation.size());
+    for (double mean : job.dataset.mean)
+        if (!std::isfinite(mean))
+            fail(Exit::usage, "dataset.mean={} (must be finite). Correct it", mean);
     for (double deviation : job.dataset.deviation)
-        if (!(deviation > 0))
-            fail(Exit::usage, "dataset.deviation={} (must be positive). Correct it", deviation);
+        if (!(deviation > 0 && std::isfinite(deviation)))
+            fail(Exit::usage, "dataset.deviation={} (must be positive and finite). Correct it", deviation);
 }
 
 void check_usage(Job const& job) {

@@ -1,6 +1,7 @@
 #include "assay/model/checkpoint.hpp"
 
 #include "assay/base/error.hpp"
+#include "assay/base/sha256.hpp"
 #include "assay/comm/agree.hpp"
 #include "assay/comm/collectives.hpp"
 #include "assay/store/result_file.hpp"
@@ -9,6 +10,12 @@
 #include <sstream>
 
 namespace assay::model {
+
+namespace {
+// A checkpoint begins with the SHA-256 of the rest, in hexadecimal: torch's archives do not notice a flipped
+// bit
+constexpr std::size_t kDigestSize = 64;
+} // namespace
 
 void save_checkpoint(comm::Communicator const& comm, std::filesystem::path const& path,
                      std::string const& job_hash, Network const& network,
@@ -27,7 +34,7 @@ void save_checkpoint(comm::Communicator const& comm, std::filesystem::path const
         archive.save_to(bytes);
         std::filesystem::path const temporary = path.string() + ".new";
         std::ofstream file(temporary, std::ios::binary);
-        file << bytes.str();
+        file << sha256(bytes.str()) << bytes.str();
         file.close();
         if (!file)
             fail(Exit::io,
@@ -61,7 +68,11 @@ std::int64_t load_checkpoint(comm::Communicator const& comm, std::filesystem::pa
     return comm::agree(comm, [&] {
         c10::IValue epochs, hash;
         try {
-            std::istringstream stream(bytes);
+            if (bytes.size() < kDigestSize ||
+                sha256(bytes.substr(kDigestSize)) != bytes.substr(0, kDigestSize))
+                fail(Exit::data, "{}: damaged (its SHA-256 does not match). Remove it to train again",
+                     path.string());
+            std::istringstream stream(bytes.substr(kDigestSize));
             torch::serialize::InputArchive archive, weights, state;
             archive.load_from(stream, device);
             archive.read("job_hash", hash);

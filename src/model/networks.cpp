@@ -70,19 +70,22 @@ class BasicBlock : public nn::Module {
           norm2_(norm_layer(norm, out)) {
         register_module("norm1", norm1_.ptr());
         register_module("norm2", norm2_.ptr());
-        if (stride != 1 || in != out)
+        if (stride != 1 || in != out) {
             shortcut_ = register_module("shortcut",
                                         nn::Conv2d(nn::Conv2dOptions(in, out, 1).stride(stride).bias(false)));
+            shortcut_norm_ = norm_layer(norm, out);
+            register_module("shortcut_norm", shortcut_norm_.ptr());
+        }
     }
 
     torch::Tensor forward(torch::Tensor const& x) {
         torch::Tensor const h = norm2_.forward(conv2_(torch::relu(norm1_.forward(conv1_(x)))));
-        return torch::relu(h + (shortcut_ ? shortcut_(x) : x));
+        return torch::relu(h + (shortcut_ ? shortcut_norm_.forward(shortcut_(x)) : x));
     }
 
   private:
     nn::Conv2d conv1_, conv2_, shortcut_{nullptr};
-    nn::AnyModule norm1_, norm2_;
+    nn::AnyModule norm1_, norm2_, shortcut_norm_;
 };
 
 class ResNet18 : public Network {

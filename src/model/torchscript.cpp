@@ -10,18 +10,15 @@ namespace assay::model {
 
 namespace {
 
-// The first line of what torch says, without its C++ stack
-std::string first_line(c10::Error const& error) {
-    std::string const text = error.what_without_backtrace();
-    return text.substr(0, text.find('\n'));
-}
-
-// The last line of an error that a script raised: where Python-like traces put the reason
-std::string last_line(std::exception const& error) {
-    std::string text = error.what();
-    while (!text.empty() && text.back() == '\n')
-        text.pop_back();
-    return text.substr(text.rfind('\n') + 1);
+// What torch says without its C++ stack: the last line of a script's trace is the reason, as in Python
+std::string reason(std::exception const& error) {
+    auto const* const ours = dynamic_cast<c10::Error const*>(&error);
+    std::istringstream lines(ours ? ours->what_without_backtrace() : error.what());
+    std::string last = "no reason given";
+    for (std::string line; std::getline(lines, line);)
+        if (line.find_first_not_of(" ~<-") != std::string::npos && !line.starts_with("frame #"))
+            last = line;
+    return last.substr(last.find_first_not_of(' '));
 }
 
 class ScriptClassifier : public Classifier {
@@ -48,7 +45,7 @@ class ScriptClassifier : public Classifier {
             throw;
         } catch (std::exception const& error) {
             fail(Exit::data, "{}: {}(x) failed on x of shape [{}] ({}). See docs/models.md for the contract",
-                 origin_, method, fmt::join(x.sizes(), ", "), last_line(error));
+                 origin_, method, fmt::join(x.sizes(), ", "), reason(error));
         }
     }
 
@@ -68,7 +65,7 @@ std::unique_ptr<Classifier> load_torchscript(std::string const& bytes, std::stri
         module = torch::jit::load(stream, device);
     } catch (c10::Error const& error) {
         fail(Exit::data, "{}: not a TorchScript file ({}). Export it with torch.jit.save, see docs/models.md",
-             origin, first_line(error));
+             origin, reason(error));
     }
     if (!module.find_method("forward"))
         fail(Exit::data,

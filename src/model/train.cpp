@@ -71,6 +71,15 @@ std::vector<torch::Tensor> running_statistics(Network const& network) {
     return buffers;
 }
 
+// BatchNorm's counters of the batches that this rank has seen
+std::vector<torch::Tensor> batch_counters(Network const& network) {
+    std::vector<torch::Tensor> buffers;
+    for (torch::Tensor const& buffer : network.buffers())
+        if (!buffer.is_floating_point())
+            buffers.push_back(buffer);
+    return buffers;
+}
+
 void append(std::vector<float>& flat, torch::Tensor const& tensor) {
     torch::Tensor const host = tensor.detach().to(torch::kCPU, torch::kFloat32).contiguous();
     flat.insert(flat.end(), host.data_ptr<float>(), host.data_ptr<float>() + host.numel());
@@ -94,7 +103,8 @@ class Trainer {
           optimizer_(optimizer),
           device_(device),
           parameters_(network.parameters()),
-          statistics_(running_statistics(network)) {}
+          statistics_(running_statistics(network)),
+          counters_(batch_counters(network)) {}
 
     // Collective. One pass over the training set; returns {mean loss, accuracy}
     std::pair<double, double> epoch(std::int64_t epoch) {
@@ -136,6 +146,8 @@ class Trainer {
         torch::NoGradGuard const no_grad;
         for (torch::Tensor& statistic : statistics_)
             statistic.copy_(take(next, statistic).div(static_cast<double>(parts)));
+        for (torch::Tensor& counter : counters_)
+            counter.zero_(); // nothing reads them, and ranks would differ
         double const loss = next[0], correct = next[1];
         if (!std::isfinite(loss))
             throw comm::AgreedError(Exit::data,
@@ -193,7 +205,7 @@ class Trainer {
     Network& network_;
     torch::optim::Optimizer& optimizer_;
     torch::Device device_;
-    std::vector<torch::Tensor> parameters_, statistics_;
+    std::vector<torch::Tensor> parameters_, statistics_, counters_;
 };
 
 std::unique_ptr<torch::optim::Optimizer> make_optimizer(job::Train const& options, Network const& network) {

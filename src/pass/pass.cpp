@@ -106,11 +106,9 @@ class Loop {
         if (mine >= missing_.size())
             return std::nullopt;
         Reading reading{missing_[mine], {}, {}};
-        try {
+        reading.problem = comm::attempt([&] {
             reading.samples = sources_[reading.shard.source].read(reading.shard.begin, reading.shard.end);
-        } catch (Error const& error) {
-            reading.problem = error;
-        }
+        });
         return reading;
     }
 

@@ -134,15 +134,17 @@ void write_summary(std::filesystem::path const& folder, ordered_json const& summ
                  "{} exists with other numbers (nothing is overwritten unasked). Use --output or --overwrite",
                  path.string());
     }
-    std::filesystem::create_directories(folder);
+    std::error_code error; // a folder that cannot be made shows when the file is opened
+    std::filesystem::create_directories(folder, error);
     std::filesystem::path const temporary = path.string() + ".new";
     std::ofstream file(temporary);
     file << text;
     file.close();
-    if (!file)
+    if (file)
+        std::filesystem::rename(temporary, path, error);
+    if (!file || error)
         fail(Exit::io, "{}: cannot be written (disk full, or no permission). Free space or use --output",
              temporary.string());
-    std::filesystem::rename(temporary, path);
 }
 
 } // namespace assay::report

@@ -209,14 +209,19 @@ std::string type_name(Handle const& dataset) {
     }
 }
 
-Handle create_dataset(Handle const& file, std::string const& path, hid_t type, Shape const& shape) {
+Handle create_dataset(Handle const& file, std::string const& path, hid_t type, Shape const& shape,
+                      Fill fill) {
     Handle const create(H5Pcreate(H5P_DATASET_CREATE), "H5Pcreate");
     require(H5Pset_layout(create.id(), H5D_CONTIGUOUS), "H5Pset_layout");
     require(H5Pset_alloc_time(create.id(), H5D_ALLOC_TIME_EARLY), "H5Pset_alloc_time");
     require(H5Pset_obj_track_times(create.id(), false), "H5Pset_obj_track_times");
-    if (H5Tget_class(type) == H5T_FLOAT) {
-        double const nan = std::numeric_limits<double>::quiet_NaN();
-        require(H5Pset_fill_value(create.id(), H5T_NATIVE_DOUBLE, &nan), "H5Pset_fill_value");
+    if (fill == Fill::missing) {
+        // By default HDF5 leaves what the disk held where no value is set, and a flag must never be born set
+        double const value = H5Tget_class(type) == H5T_FLOAT ? std::numeric_limits<double>::quiet_NaN() : 0;
+        require(H5Pset_fill_value(create.id(), H5T_NATIVE_DOUBLE, &value), "H5Pset_fill_value");
+        require(H5Pset_fill_time(create.id(), H5D_FILL_TIME_ALLOC), "H5Pset_fill_time");
+    } else {
+        require(H5Pset_fill_time(create.id(), H5D_FILL_TIME_NEVER), "H5Pset_fill_time");
     }
     Handle const link(H5Pcreate(H5P_LINK_CREATE), "H5Pcreate");
     require(H5Pset_create_intermediate_group(link.id(), 1), "H5Pset_create_intermediate_group");

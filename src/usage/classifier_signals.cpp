@@ -18,7 +18,11 @@ torch::Tensor without_label(torch::Tensor const& logits, torch::Tensor const& y)
 torch::Tensor modified_entropy(torch::Tensor const& log_p, torch::Tensor const& y) {
     double const floor = std::log(1e-30);
     torch::Tensor const p = log_p.exp();
-    torch::Tensor const log_not_p = torch::log1p(-p).clamp_min(floor);
+    // 1 - p of the top class vanishes in rounding; from the other classes' logarithms it does not
+    torch::Tensor const top = log_p.argmax(1);
+    torch::Tensor const log_others = without_label(log_p, top).logsumexp(1, /*keepdim=*/true);
+    torch::Tensor const log_not_p =
+        torch::log1p(-p).scatter(1, top.unsqueeze(1), log_others).clamp_min(floor);
     torch::Tensor const p_y = of_label(p, y);
     torch::Tensor const others = (p * log_not_p).sum(1) - p_y * of_label(log_not_p, y);
     return (1 - p_y) * of_label(log_p, y).clamp_min(floor) + others;

@@ -10,10 +10,19 @@ namespace {
 
 using store::Handle;
 
+Handle open_column(Handle const& file, std::string const& path, std::string const& origin) {
+    try {
+        return store::open_dataset(file, path);
+    } catch (Error const& error) {
+        fail(Exit::data, "{}: {} (must be a data set of one value per sample). Write it so", origin,
+             error.what());
+    }
+}
+
 // One column as double, oriented so that larger means member
 std::vector<double> read_signal(Handle const& file, std::string const& path, std::uint64_t rows,
                                 std::string const& origin) {
-    Handle const dataset = store::open_dataset(file, path);
+    Handle const dataset = open_column(file, path, origin);
     store::Shape const shape = store::shape_of(dataset);
     if (!store::type_name(dataset).starts_with("float") || shape != store::Shape{rows})
         fail(Exit::data, "{}: {} is {} [{}] (must be float32 [{}], one value per id). Write it so", origin,
@@ -48,7 +57,7 @@ std::vector<std::uint64_t> read_ids(Handle const& file, std::string const& path,
     if (!store::exists(file, path))
         fail(Exit::data, "{}: no {} (every column is aligned with it). Write the samples' ids, uint64",
              origin, path);
-    Handle const dataset = store::open_dataset(file, path);
+    Handle const dataset = open_column(file, path, origin);
     std::string const type = store::type_name(dataset);
     if (store::shape_of(dataset).size() != 1 || (type != "uint64" && type != "int64"))
         fail(Exit::data, "{}: {} is {} of rank {} (must be uint64 [N]). Write it so", origin, path, type,

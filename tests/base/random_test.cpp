@@ -21,7 +21,8 @@ std::vector<std::uint64_t> first_ids(std::size_t n) {
 
 // Pearson's statistic of counts that should be equal
 double chi_square(std::vector<int> const& counts) {
-    double const expected = std::accumulate(counts.begin(), counts.end(), 0.0) / static_cast<double>(counts.size());
+    double const expected =
+        std::accumulate(counts.begin(), counts.end(), 0.0) / static_cast<double>(counts.size());
     double sum = 0;
     for (int count : counts)
         sum += (count - expected) * (count - expected) / expected;
@@ -71,7 +72,8 @@ TEST(Random, StreamIsPinned) {
     Random random(7, "augment", 42);
     std::vector<std::uint32_t> bits(6);
     std::ranges::generate(bits, [&] { return random.bits(); });
-    EXPECT_EQ(bits, (std::vector<std::uint32_t>{0x35327d55, 0xde906e70, 0x23eead80, 0x7504bd27, 0x578cf062, 0xe5d0d778}));
+    EXPECT_EQ(bits, (std::vector<std::uint32_t>{0x35327d55, 0xde906e70, 0x23eead80, 0x7504bd27, 0x578cf062,
+                                                0xe5d0d778}));
 }
 
 TEST(Random, ACopyContinuesWhereTheOriginalWas) {
@@ -141,14 +143,16 @@ TEST(Random, NormalHasTheNormalDistribution) {
     double distance = 0; // Kolmogorov and Smirnov's
     for (std::size_t i = 0; i < n; ++i) {
         double const expected = 0.5 * std::erfc(-x[i] / std::sqrt(2.0));
-        distance = std::max(distance, std::abs((static_cast<double>(i) + 0.5) / static_cast<double>(n) - expected));
+        distance =
+            std::max(distance, std::abs((static_cast<double>(i) + 0.5) / static_cast<double>(n) - expected));
     }
     EXPECT_LT(distance * std::sqrt(static_cast<double>(n)), 2.23); // exceeded once in 10,000 seeds
     EXPECT_GT(x.back(), 3.5);
     EXPECT_LT(x.front(), -3.5);
 }
 
-// The random forget sets of Fashion-MNIST's 60,000 training samples under seed 1, derived apart from this code
+// The random forget sets of Fashion-MNIST's 60,000 training samples under seed 1, derived apart from this
+// code
 TEST(KeyedOrder, KnownAnswerForFashionMnist) {
     std::vector<std::uint64_t> const ids = first_ids(60000);
     std::vector<std::size_t> const order = keyed_order(ids, 1);

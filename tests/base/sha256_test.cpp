@@ -35,7 +35,8 @@ TEST(Sha256, KnownAnswers) {
     EXPECT_EQ(sha256("abc"), kAbc);
     EXPECT_EQ(sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"), kTwoBlocks);
     EXPECT_EQ(sha256(std::string(1000000, 'a')), kMillion);
-    EXPECT_NE(sha256(std::string_view("a\0b", 3)), sha256(std::string_view("a\0c", 3))); // NUL is a byte as any
+    EXPECT_NE(sha256(std::string_view("a\0b", 3)),
+              sha256(std::string_view("a\0c", 3))); // NUL is a byte as any
 }
 
 TEST_F(Sha256File, KnownAnswers) {

@@ -39,7 +39,10 @@ int last() {
 TEST(Agree, ReturnsWhatTheWorkReturns) {
     EXPECT_EQ(agree(world(), [] { return 7 + world().rank(); }), 7 + world().rank());
     EXPECT_EQ(agree(world(), [] { return std::string("text"); }), "text");
-    EXPECT_EQ(agree(world(), [] { return std::vector<int>{1, 2, world().rank()}; }),
+    EXPECT_EQ(agree(world(),
+                    [] {
+                        return std::vector<int>{1, 2, world().rank()};
+                    }),
               (std::vector<int>{1, 2, world().rank()}));
     EXPECT_EQ(*agree(world(), [] { return std::make_unique<int>(world().rank()); }), world().rank());
     bool ran = false;

@@ -46,7 +46,8 @@ Values parallel_sum(Communicator const& comm, std::size_t parts, std::size_t len
 }
 
 bool same_bytes(Values const& a, Values const& b) {
-    return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+    return a.size() == b.size() &&
+           (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 TEST(OrderedSum, HasTheBytesOfASerialSum) {

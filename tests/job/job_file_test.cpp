@@ -49,8 +49,9 @@ std::string assignment(std::string const& section, std::string const& key, std::
 
 // Another value than the one there, within its rule
 void change(std::string& value, Rule const& rule) {
-    value = rule.choices.empty() ? value + "\"q\" \\ \t'x' #é" : rule.choices.back() == value ? rule.choices.front()
-                                                                                            : rule.choices.back();
+    value = rule.choices.empty()           ? value + "\"q\" \\ \t'x' #é"
+            : rule.choices.back() == value ? rule.choices.front()
+                                           : rule.choices.back();
 }
 void change(std::int64_t& value, Rule const& rule) {
     value = value + 1 <= rule.max ? value + 1 : value - 1;
@@ -242,30 +243,36 @@ TEST(JobFile, NoKeyTakesAnotherType) {
 TEST(JobFile, NoKeyLeavesItsBounds) {
     Job job;
     int bounded = 0;
-    each_field(job, [&](std::string const& section, std::string const& key, auto const& value, Rule const& rule) {
-        using T = std::decay_t<decltype(value)>;
-        std::string const path = section + "." + key + "=";
-        if constexpr (std::is_same_v<T, std::string>) {
-            if (!rule.choices.empty())
-                expect_refused(assignment(section, key, "'nonsense'"), {path + "\"nonsense\"", rule.choices.back()});
-        } else if constexpr (std::is_arithmetic_v<T>) {
-            ASSERT_TRUE(std::isfinite(rule.min)) << path << " has no lower bound";
-            ++bounded;
-            bool const whole = std::is_same_v<T, std::int64_t>;
-            expect_refused(assignment(section, key, whole ? fmt::format("{:.0f}", rule.min - 1)
-                                                          : fmt::format("{:.6f}", rule.min - 1e-3)),
-                           {path});
-            EXPECT_NO_THROW(parse(assignment(section, key, fmt::format(whole ? "{:.0f}" : "{:.6f}", rule.min)), ""));
-            if (!whole)
-                expect_refused(assignment(section, key, "nan"), {path + "nan"});
-            if (!std::isfinite(rule.max))
-                return;
-            expect_refused(assignment(section, key, whole ? fmt::format("{:.0f}", rule.max + 1)
-                                                          : fmt::format("{:.6f}", rule.max + 1e-3)),
-                           {path});
-            EXPECT_NO_THROW(parse(assignment(section, key, fmt::format(whole ? "{:.0f}" : "{:.6f}", rule.max)), ""));
-        }
-    });
+    each_field(
+        job, [&](std::string const& section, std::string const& key, auto const& value, Rule const& rule) {
+            using T = std::decay_t<decltype(value)>;
+            std::string const path = section + "." + key + "=";
+            if constexpr (std::is_same_v<T, std::string>) {
+                if (!rule.choices.empty())
+                    expect_refused(assignment(section, key, "'nonsense'"),
+                                   {path + "\"nonsense\"", rule.choices.back()});
+            } else if constexpr (std::is_arithmetic_v<T>) {
+                ASSERT_TRUE(std::isfinite(rule.min)) << path << " has no lower bound";
+                ++bounded;
+                bool const whole = std::is_same_v<T, std::int64_t>;
+                expect_refused(assignment(section, key,
+                                          whole ? fmt::format("{:.0f}", rule.min - 1)
+                                                : fmt::format("{:.6f}", rule.min - 1e-3)),
+                               {path});
+                EXPECT_NO_THROW(
+                    parse(assignment(section, key, fmt::format(whole ? "{:.0f}" : "{:.6f}", rule.min)), ""));
+                if (!whole)
+                    expect_refused(assignment(section, key, "nan"), {path + "nan"});
+                if (!std::isfinite(rule.max))
+                    return;
+                expect_refused(assignment(section, key,
+                                          whole ? fmt::format("{:.0f}", rule.max + 1)
+                                                : fmt::format("{:.6f}", rule.max + 1e-3)),
+                               {path});
+                EXPECT_NO_THROW(
+                    parse(assignment(section, key, fmt::format(whole ? "{:.0f}" : "{:.6f}", rule.max)), ""));
+            }
+        });
     EXPECT_GT(bounded, 20);
 }
 
@@ -277,9 +284,10 @@ TEST(JobFile, SyntaxErrorsNameFileAndLine) {
 
 TEST(JobFile, SetOverridesTheFile) {
     std::string const text = "[compute]\nbatch_size = 3\nthreads = 2\n";
-    Job const job = parse(text, "job.toml",
-                          {"compute.batch_size=64", "model.train.epochs=7", "usage.confidence=0.9",
-                           "usage.signals=[\"loss\", \"margin\"]", "job.name=\"quoted\"", "dataset.held_out=''"});
+    Job const job =
+        parse(text, "job.toml",
+              {"compute.batch_size=64", "model.train.epochs=7", "usage.confidence=0.9",
+               "usage.signals=[\"loss\", \"margin\"]", "job.name=\"quoted\"", "dataset.held_out=''"});
     EXPECT_EQ(job.compute.batch_size, 64);
     EXPECT_EQ(job.compute.threads, 2); // what is not set stays
     EXPECT_EQ(job.train.epochs, 7);
@@ -324,7 +332,8 @@ TEST(JobFile, CheckAcceptsTheSmallestJobs) {
 
 TEST(JobFile, CheckRefusesNamesThatAreNoFolder) {
     for (char const* name : {"", "a/b", ".hidden", "..", "a b", "ü"})
-        expect_check_refuses(fmt::format("job.name='{}'", name), {fmt::format("job.name=\"{}\"", name), "Use letters"});
+        expect_check_refuses(fmt::format("job.name='{}'", name),
+                             {fmt::format("job.name=\"{}\"", name), "Use letters"});
     EXPECT_NO_THROW(check(parse(kSmallest, "", {"job.name='A-1_b.c'"})));
 }
 

@@ -136,12 +136,12 @@ TEST(Networks, Resnet18HasTheKnownNumberOfParameters) {
 TEST(Networks, EvaluateSamplesIndependently) {
     for (auto const& train : kAll) {
         SCOPED_TRACE(train.network + " " + train.norm);
-        auto const network = make_network(train, images(3, 8, 8), 5, 1);
+        auto const network = make_network(train, images(3, 16, 16), 5, 1);
         network->eval();
-        torch::Tensor const x = ramp({6, 3, 8, 8});
+        torch::Tensor const x = ramp({6, 3, 16, 16});
         torch::Tensor const together = network->logits(x);
         for (std::int64_t i = 0; i < 6; ++i)
-            EXPECT_TRUE(torch::allclose(network->logits(x.slice(0, i, i + 1))[0], together[i], 1e-4, 1e-5))
+            EXPECT_TRUE(torch::allclose(network->logits(x.slice(0, i, i + 1))[0], together[i], 1e-3, 1e-4))
                 << i;
     }
 }

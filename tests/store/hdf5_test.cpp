@@ -48,6 +48,22 @@ TEST_F(Hdf5, WhatWasNotWrittenIsNanOrZero) {
     EXPECT_EQ(shape_of(floats), (Shape{3, 2}));
 }
 
+// HDF5 hands out freed space again: unless it is told to fill, what lay there before looks like data
+TEST_F(Hdf5, OldBytesDoNotShowThrough) {
+    Handle const file = create_file(mine());
+    std::vector<std::uint8_t> const old(4096, 0xEE);
+    {
+        Handle const dataset = create_dataset(file, "/old", native_type<std::uint8_t>(), {old.size()});
+        write_rows(dataset, 0, old.size(), native_type<std::uint8_t>(), old.data());
+        require(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flush");
+    }
+    require(H5Ldelete(file.id(), "/old", H5P_DEFAULT), "delete");
+    EXPECT_EQ(read_all<std::uint8_t>(create_dataset(file, "/flags", native_type<std::uint8_t>(), {1000})),
+              std::vector<std::uint8_t>(1000, 0));
+    EXPECT_EQ(read_all<std::uint64_t>(create_dataset(file, "/sums", native_type<std::uint64_t>(), {300})),
+              std::vector<std::uint64_t>(300, 0));
+}
+
 // Both are what a killed run depends on: the place of every byte is fixed when the dataset is made
 TEST_F(Hdf5, DatasetsAreContiguousAndAllocatedAtOnce) {
     Handle const file = create_file(mine());
@@ -82,10 +98,13 @@ TEST_F(Hdf5, RowsOutsideTheDatasetAreRefused) {
 
 TEST_F(Hdf5, TypesHaveNames) {
     Handle const file = create_file(mine());
-    std::vector<std::pair<hid_t, std::string>> const types{
-        {H5T_NATIVE_UINT8, "uint8"},   {H5T_NATIVE_INT64, "int64"},    {H5T_NATIVE_UINT64, "uint64"},
-        {H5T_NATIVE_FLOAT, "float32"}, {H5T_NATIVE_DOUBLE, "float64"}, {H5T_NATIVE_INT16, "int16"},
-        {H5T_C_S1, "other"}};
+    std::vector<std::pair<hid_t, std::string>> const types{{H5T_NATIVE_UINT8, "uint8"},
+                                                           {H5T_NATIVE_INT64, "int64"},
+                                                           {H5T_NATIVE_UINT64, "uint64"},
+                                                           {H5T_NATIVE_FLOAT, "float32"},
+                                                           {H5T_NATIVE_DOUBLE, "float64"},
+                                                           {H5T_NATIVE_INT16, "int16"},
+                                                           {H5T_C_S1, "other"}};
     for (auto const& [type, name] : types)
         EXPECT_EQ(type_name(create_dataset(file, "/" + name, type, {1})), name);
 }
@@ -138,8 +157,8 @@ TEST_F(Hdf5, StringsOfH5pyAreRead) {
     require(H5Tset_size(type.id(), H5T_VARIABLE), "H5Tset_size");
     require(H5Tset_cset(type.id(), H5T_CSET_UTF8), "H5Tset_cset");
     Handle const scalar(H5Screate(H5S_SCALAR), "H5Screate");
-    Handle const attribute(
-        H5Acreate2(file.id(), "layout", type.id(), scalar.id(), H5P_DEFAULT, H5P_DEFAULT), "layout");
+    Handle const attribute(H5Acreate2(file.id(), "layout", type.id(), scalar.id(), H5P_DEFAULT, H5P_DEFAULT),
+                           "layout");
     char const* value = "NCHW";
     require(H5Awrite(attribute.id(), type.id(), &value), "layout");
     EXPECT_EQ(read_string(file, "/", "layout"), "NCHW");
@@ -222,7 +241,8 @@ TEST_F(Hdf5, BulkWritesStayCollective) {
     std::iota(numbers.begin(), numbers.end(), share.begin);
     EXPECT_EQ(write_rows(floats, share.begin, share.count, native_type<float>(), values.data(), true), 0u);
     EXPECT_EQ(write_rows(matrix, share.begin, share.count, native_type<float>(), values.data(), true), 0u);
-    EXPECT_EQ(write_rows(ids, share.begin, share.count, native_type<std::uint64_t>(), numbers.data(), true), 0u);
+    EXPECT_EQ(write_rows(ids, share.begin, share.count, native_type<std::uint64_t>(), numbers.data(), true),
+              0u);
     for (Handle* handle : {&floats, &matrix, &ids, &file})
         handle->close();
 

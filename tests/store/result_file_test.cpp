@@ -66,7 +66,8 @@ class Results : public testing::Test {
     }
 
     // Each round, rank k writes shard first + k of `shards`, as a pass does; returns this rank's shards
-    static std::vector<std::uint64_t> write_shards(ResultFile& file, std::vector<std::uint64_t> const& shards) {
+    static std::vector<std::uint64_t> write_shards(ResultFile& file,
+                                                   std::vector<std::uint64_t> const& shards) {
         std::vector<std::uint64_t> mine;
         auto const ranks = static_cast<std::size_t>(world().size());
         for (std::size_t first = 0; first < shards.size(); first += ranks) {
@@ -86,6 +87,7 @@ class Results : public testing::Test {
 
 TEST_F(Results, AreUnfinishedUntilComplete) {
     EXPECT_FALSE(ResultFile::has_partial(path()));
+    world().barrier(); // root must not create it while another rank still looks
     ResultFile file = ResultFile::create(world(), path(), layout());
     EXPECT_EQ(file.text("status"), "running ");
     EXPECT_EQ(file.text("job_hash"), "abc");
@@ -150,7 +152,8 @@ TEST_F(Results, AKilledRunLeavesAFileThatOpensAndClaimsOnlyWhatItHolds) {
     file.commit(mine);
     {
         ResultFile left = ResultFile::reopen(world(), as_if_killed_now());
-        // Without MPI, HDF5 keeps the flags in a buffer till the next flush: work is lost, nothing false claimed
+        // Without MPI, HDF5 keeps the flags in a buffer till the next flush: work is lost, nothing false
+        // claimed
         std::vector<std::uint8_t> const claimed{1, 1, 1, 1, 0, 0};
         EXPECT_TRUE(left.shards_done() == claimed || world().is_serial());
         EXPECT_EQ(left.text("status"), "running ");
@@ -182,7 +185,8 @@ TEST_F(Results, CompleteWritesMetricsInPlaceAndRenames) {
         ids[i] = i * i;
     {
         ResultFile file = ResultFile::create(world(), path(), layout());
-        file.write_from_root<std::uint64_t>("/samples/id", world().is_root() ? ids : std::vector<std::uint64_t>());
+        file.write_from_root<std::uint64_t>("/samples/id",
+                                            world().is_root() ? ids : std::vector<std::uint64_t>());
         file.commit(write_shards(file, {0, 1, 2, 3, 4, 5}));
         file.close();
     }

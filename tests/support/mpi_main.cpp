@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace assay::test {
 
@@ -18,14 +19,18 @@ std::optional<comm::Communicator> the_world;
 
 class FailuresOnly : public testing::EmptyTestEventListener {
   public:
-    void OnTestPartResult(testing::TestPartResult const& result) override {
-        if (!result.failed())
-            return;
-        auto const* test = testing::UnitTest::GetInstance()->current_test_info();
-        std::fprintf(stderr, "[rank %d] %s.%s: %s:%d: %s\n", world().rank(), test ? test->test_suite_name() : "-",
-                     test ? test->name() : "-", result.file_name() ? result.file_name() : "?",
-                     result.line_number(), result.message());
+    void OnTestStart(testing::TestInfo const& test) override {
+        test_ = std::string(test.test_suite_name()) + "." + test.name();
     }
+    void OnTestPartResult(testing::TestPartResult const& result) override {
+        if (result.failed())
+            std::fprintf(stderr, "[rank %d] %s: %s:%d: %s\n", world().rank(), test_.c_str(),
+                         result.file_name() ? result.file_name() : "?", result.line_number(),
+                         result.message());
+    }
+
+  private:
+    std::string test_; // GoogleTest may not be asked for it while it reports a failure: it holds its lock
 };
 
 // No rank runs ahead into the next test while another still fails in this one

@@ -22,28 +22,34 @@ class AgreedError : public Error {
 //! rank.
 void throw_together(Communicator const& comm, std::optional<Error> const& problem);
 
-//! Collective. Runs `work` (local, no collectives inside) and returns its result, or throws on all ranks
-//! together if it threw on any. Exceptions that are no assay::Error become internal errors.
+//! Local. Runs `work`; what it throws comes back as an Error to be agreed on later.
+template <class Work>
+std::optional<Error> attempt(Work&& work) {
+    try {
+        work();
+        return std::nullopt;
+    } catch (Error const& error) {
+        return error;
+    } catch (std::bad_alloc const&) {
+        return Error(Exit::internal, "out of memory. Use smaller shards or batches, or more nodes");
+    } catch (std::exception const& error) {
+        return Error(Exit::internal, error.what());
+    }
+}
+
+//! Collective. Runs `work` and returns its result, or throws on all ranks together if it threw on any. `work`
+//! is local: no collectives inside, but for HDF5 calls that every rank makes. Exceptions that are no
+//! assay::Error become internal errors.
 template <class Work>
 auto agree(Communicator const& comm, Work&& work) {
     using Result = std::invoke_result_t<Work>;
-    std::optional<Error> problem;
-    [[maybe_unused]] std::conditional_t<std::is_void_v<Result>, int, std::optional<Result>> result{};
-    try {
-        if constexpr (std::is_void_v<Result>)
-            work();
-        else
-            result.emplace(work());
-    } catch (Error const& error) {
-        problem = error;
-    } catch (std::bad_alloc const&) {
-        problem = Error(Exit::internal, "out of memory. Use smaller shards or batches, or more nodes");
-    } catch (std::exception const& error) {
-        problem = Error(Exit::internal, error.what());
-    }
-    throw_together(comm, problem);
-    if constexpr (!std::is_void_v<Result>)
+    if constexpr (std::is_void_v<Result>) {
+        throw_together(comm, attempt(work));
+    } else {
+        std::optional<Result> result;
+        throw_together(comm, attempt([&] { result.emplace(work()); }));
         return std::move(*result);
+    }
 }
 
 } // namespace assay::comm

@@ -58,8 +58,15 @@ std::vector<std::string> names_in(Handle const& file, std::string const& group);
 Shape shape_of(Handle const& dataset);
 //! "uint8", "float32", "float64", "int64", "uint64" …, or "other".
 std::string type_name(Handle const& dataset);
-//! Contiguous, allocated early, no time stamps; floats are filled with NaN, integers with 0.
-Handle create_dataset(Handle const& file, std::string const& path, hid_t type, Shape const& shape);
+//! What a new dataset holds before it is written.
+enum class Fill {
+    missing, //!< NaN in floats, 0 in integers
+    nothing, //!< whatever the disk held: only where everything is written before anyone reads, saving half
+             //!< the bytes
+};
+//! Contiguous, allocated early, no time stamps.
+Handle create_dataset(Handle const& file, std::string const& path, hid_t type, Shape const& shape,
+                      Fill fill = Fill::missing);
 
 //! The HDF5 type of T in memory; in files the same type, so that bulk transfers are never converted.
 template <class T>

@@ -1,0 +1,309 @@
+#include "assay/usage/columns.hpp"
+
+#include "data/fixtures.hpp"
+
+#include <cmath>
+#include <map>
+
+using namespace assay;
+using namespace assay::usage;
+using namespace assay::data::test;
+
+namespace {
+
+using Values = std::vector<float>;
+using Numbers = std::vector<std::uint64_t>;
+
+// A results file as a user may write it, column by column
+class HandWritten {
+  public:
+    explicit HandWritten(fs::path const& path) : path_(path), file_(store::create_file(path)) {}
+
+    template <class T>
+    HandWritten& column(std::string const& path, std::vector<T> const& values, store::Shape shape = {}) {
+        if (shape.empty())
+            shape = {values.size()};
+        store::Handle const dataset = store::create_dataset(file_, path, store::native_type<T>(), shape);
+        store::write_rows(dataset, 0, shape[0], store::native_type<T>(), values.data());
+        return *this;
+    }
+    HandWritten& attribute(std::string const& path, std::string const& name, std::string const& value) {
+        store::write_string(file_, path, name, value);
+        return *this;
+    }
+    HandWritten& group(std::string const& path) {
+        store::create_group(file_, path);
+        return *this;
+    }
+    AuditInput read(std::string const& reference) {
+        file_.close();
+        return read_columns(path_, reference);
+    }
+    // The message with which it is refused, which must name the file
+    std::string refusal(std::string const& reference = "auto") {
+        std::string const message = error_of(Exit::data, [&] { read(reference); });
+        expect_in(message, {path_.filename().string()});
+        return message;
+    }
+
+  private:
+    fs::path path_;
+    store::Handle file_;
+};
+
+// Three suspects with two signals
+HandWritten suspects(TempDir const& dir) {
+    HandWritten file(dir / "hand.h5");
+    file.column("/samples/id", Numbers{7, 5, 9});
+    file.column("/signals/loss", Values{-1, -2, -3}).column("/signals/margin", Values{4, 5, 6});
+    return file;
+}
+
+HandWritten with_partners(TempDir const& dir) {
+    HandWritten file = suspects(dir);
+    file.column("/partners/loss", Values{-4, -5, -6}).column("/partners/margin", Values{1, 2, 3});
+    return file;
+}
+
+HandWritten with_held_out(TempDir const& dir) {
+    HandWritten file = suspects(dir);
+    file.column("/held_out/samples/id", Numbers{1, 2});
+    file.column("/held_out/signals/loss", Values{-8, -9}).column("/held_out/signals/margin", Values{0, 1});
+    return file;
+}
+
+using Columns = std::vector<std::vector<double>>;
+
+Audit full_audit() {
+    Audit audit;
+    audit.status = Status::estimated;
+    audit.reason = "all is well";
+    audit.lower_bound = 0.25;
+    audit.fraction = 0.5;
+    audit.interval = {0.25, 0.75};
+    audit.signals = {"loss", "margin"};
+    audit.dropped = {"logit"};
+    audit.estimates.covariance_moment = 0.625;
+    audit.estimates.em_shared_width = 0.375;
+    audit.bootstrap = {{0.125, 0.25, 0.5, 0.75}, {1, 2, 3, 4}};
+    audit.control = Control{};
+    audit.control->score_shift = 0.0625;
+    audit.paired = true;
+    return audit;
+}
+
+std::vector<std::string> names(store::Metrics const& metrics) {
+    std::vector<std::string> result{metrics.group};
+    for (auto const& [name, value] : metrics.numbers)
+        result.push_back("number " + name);
+    for (auto const& [name, value] : metrics.texts)
+        result.push_back("text " + name);
+    for (auto const& [name, value] : metrics.tables)
+        result.push_back("table " + name);
+    return result;
+}
+
+double number(store::Metrics const& metrics, std::string const& wanted) {
+    for (auto const& [name, value] : metrics.numbers)
+        if (name == wanted)
+            return value;
+    ADD_FAILURE() << "no " << wanted;
+    return 0;
+}
+
+} // namespace
+
+TEST(ReadColumns, PairsSuspectsWithTheirPartners) {
+    TempDir const dir;
+    AuditInput const input = with_partners(dir).read("auto");
+    EXPECT_TRUE(input.paired);
+    EXPECT_EQ(input.suspect_ids, (Numbers{7, 5, 9}));
+    EXPECT_EQ(input.suspects.names, (std::vector<std::string>{"loss", "margin"}));
+    EXPECT_EQ(input.suspects.columns, (Columns{{-1, -2, -3}, {4, 5, 6}}));
+    EXPECT_EQ(input.reference.names, input.suspects.names);
+    EXPECT_EQ(input.reference.columns, (Columns{{-4, -5, -6}, {1, 2, 3}}));
+    EXPECT_FALSE(input.control.has_value());
+}
+
+TEST(ReadColumns, ReadsTheControl) {
+    TempDir const dir;
+    AuditInput const input = with_partners(dir)
+                                 .column("/controls/margin", Values{7, 8, 9})
+                                 .column("/controls/loss", Values{-7, -8, -9})
+                                 .read("partners");
+    ASSERT_TRUE(input.control.has_value());
+    EXPECT_EQ(input.control->names, input.suspects.names);
+    EXPECT_EQ(input.control->columns, (Columns{{-7, -8, -9}, {7, 8, 9}}));
+}
+
+TEST(ReadColumns, TakesHeldOutSamplesWithTheirOwnIds) {
+    TempDir const dir;
+    AuditInput const input = with_held_out(dir).read("auto");
+    EXPECT_FALSE(input.paired);
+    EXPECT_EQ(input.reference_ids, (Numbers{1, 2}));
+    EXPECT_EQ(input.reference.columns, (Columns{{-8, -9}, {0, 1}}));
+}
+
+TEST(ReadColumns, ChoosesTheReferenceAskedFor) {
+    auto const both = [](TempDir const& dir) {
+        HandWritten file = with_held_out(dir);
+        file.column("/partners/loss", Values{-4, -5, -6}).column("/partners/margin", Values{1, 2, 3});
+        file.column("/controls/loss", Values{0, 0, 0}).column("/controls/margin", Values{0, 0, 0});
+        return file;
+    };
+    TempDir const dir;
+    AuditInput const partners = both(dir).read("partners");
+    EXPECT_TRUE(partners.paired && partners.control);
+    for (char const* reference : {"held_out", "auto"}) { // held-out data are worth more
+        AuditInput const input = both(dir).read(reference);
+        EXPECT_FALSE(input.paired || input.control) << reference;
+        EXPECT_EQ(input.reference.rows(), 2U) << reference;
+    }
+}
+
+TEST(ReadColumns, NegatesSignalsThatMeanNonMember) {
+    TempDir const dir;
+    HandWritten file = with_partners(dir);
+    file.column("/controls/loss", Values{7, 8, 9}).column("/controls/margin", Values{7, 8, 9});
+    for (char const* path : {"/signals/loss", "/partners/loss", "/controls/loss"})
+        file.attribute(path, "larger_means", "non-member");
+    file.attribute("/signals/margin", "larger_means", "member");
+    AuditInput const input = file.read("auto");
+    EXPECT_EQ(input.suspects.columns, (Columns{{1, 2, 3}, {4, 5, 6}}));
+    EXPECT_EQ(input.reference.columns, (Columns{{4, 5, 6}, {1, 2, 3}}));
+    EXPECT_EQ(input.control->columns, (Columns{{-7, -8, -9}, {7, 8, 9}}));
+}
+
+TEST(ReadColumns, TakesWhatPythonWritesUnasked) {
+    TempDir const dir;
+    AuditInput const input = HandWritten(dir / "hand.h5")
+                                 .column("/samples/id", std::vector<std::int64_t>{7, 5})
+                                 .column("/signals/loss", std::vector<double>{0.1, 0.2})
+                                 .column("/partners/loss", std::vector<double>{0.3, 0.4})
+                                 .column("/partners/more", std::vector<double>{1}) // of no interest
+                                 .read("auto");
+    EXPECT_EQ(input.suspect_ids, (Numbers{7, 5}));
+    EXPECT_EQ(input.suspects.columns, (Columns{{0.1, 0.2}}));
+}
+
+TEST(ReadColumns, NeverLooksAtTheTruth) {
+    TempDir const dir;
+    AuditInput const plain = with_partners(dir).read("auto");
+    AuditInput const with_truth =
+        with_partners(dir).column("/truth/member", std::vector<double>{std::nan("")}).read("auto");
+    EXPECT_EQ(plain.suspects.columns, with_truth.suspects.columns);
+    EXPECT_EQ(plain.suspects.names, with_truth.suspects.names);
+}
+
+TEST(ReadColumns, NamesWhatIsMissing) {
+    TempDir const dir;
+    expect_in(HandWritten(dir / "hand.h5").column("/samples/id", Numbers{1}).refusal(), {"/signals"});
+    expect_in(suspects(dir).refusal(), {"/partners", "/held_out/signals"});
+    expect_in(with_partners(dir).refusal("held_out"), {"/held_out/signals"});
+    expect_in(with_held_out(dir).refusal("partners"), {"/partners"});
+    expect_in(suspects(dir).column("/partners/loss", Values{1, 2, 3}).refusal(), {"/partners/margin"});
+    expect_in(with_partners(dir).column("/controls/loss", Values{1, 2, 3}).refusal(), {"/controls/margin"});
+    expect_in(HandWritten(dir / "hand.h5")
+                  .column("/signals/loss", Values{1})
+                  .column("/partners/loss", Values{1})
+                  .refusal(),
+              {"/samples/id"});
+    HandWritten no_ids = suspects(dir);
+    no_ids.column("/held_out/signals/loss", Values{1}).column("/held_out/signals/margin", Values{1});
+    expect_in(no_ids.refusal(), {"/held_out/samples/id"});
+    expect_in(error_of(Exit::data, [&] { read_columns(dir / "missing.h5", "auto"); }), {"missing.h5"});
+}
+
+TEST(ReadColumns, NamesWhatIsIllTypedOrRagged) {
+    TempDir const dir;
+    expect_in(suspects(dir).column("/partners/loss", Values{1, 2}).refusal(),
+              {"/partners/loss", "[2]", "[3]"});
+    expect_in(with_held_out(dir).column("/signals/more", Values{1, 2}).refusal(),
+              {"/signals/more", "[2]", "[3]"});
+    expect_in(suspects(dir)
+                  .column("/signals/wide", Values(6), {3, 2})
+                  .column("/partners/loss", Values{1, 2, 3})
+                  .refusal(),
+              {"/signals/wide", "[3, 2]"});
+    expect_in(suspects(dir)
+                  .column("/signals/whole", std::vector<std::int64_t>{1, 2, 3})
+                  .column("/partners/loss", Values{1, 2, 3})
+                  .refusal(),
+              {"/signals/whole", "int64", "float32"});
+    expect_in(suspects(dir).group("/signals/nested").column("/partners/loss", Values{1, 2, 3}).refusal(),
+              {"/signals/nested"});
+    expect_in(HandWritten(dir / "hand.h5")
+                  .column("/samples/id", Values{1, 2})
+                  .column("/signals/loss", Values{1, 2})
+                  .column("/partners/loss", Values{1, 2})
+                  .refusal(),
+              {"/samples/id", "float32", "uint64"});
+    expect_in(HandWritten(dir / "hand.h5")
+                  .column("/samples/id", Numbers{1, 2}, {2, 1})
+                  .column("/signals/loss", Values{1, 2})
+                  .column("/partners/loss", Values{1, 2})
+                  .refusal(),
+              {"/samples/id", "rank 2"});
+}
+
+TEST(ReadColumns, RefusesAnUnknownOrientation) {
+    TempDir const dir;
+    expect_in(with_partners(dir).attribute("/partners/loss", "larger_means", "mislabelled").refusal(),
+              {"/partners/loss", "larger_means", "mislabelled"});
+}
+
+TEST(Metrics, HaveTheSameNamesWhateverTheirValues) {
+    EXPECT_EQ(names(metrics(Audit{})), names(metrics(full_audit())));
+    store::ResultLayout layout;
+    announce_metrics(layout, 2);
+    std::vector<std::string> announced{kMetrics};
+    for (auto const& name : layout.metric_names[kMetrics])
+        announced.push_back("number " + name);
+    for (auto const& name : layout.metric_texts[kMetrics])
+        announced.push_back("text " + name);
+    ASSERT_EQ(layout.columns.size(), 1U);
+    EXPECT_EQ(layout.columns[0].path, "/metrics/usage/bootstrap");
+    announced.push_back("table bootstrap");
+    EXPECT_EQ(names(metrics(full_audit())), announced);
+    EXPECT_EQ(layout.columns[0].shape, (store::Shape{2, 4}));
+    EXPECT_EQ(metrics(full_audit()).tables[0].second,
+              (std::vector<double>{0.125, 0.25, 0.5, 0.75, 1, 2, 3, 4}));
+}
+
+TEST(Metrics, AreNanWhereThereIsNoValue) {
+    store::Metrics const none = metrics(Audit{}), full = metrics(full_audit());
+    for (char const* name : {"fraction", "interval_low", "interval_high", "covariance_moment",
+                             "em_shared_width", "control_shift", "control_p_value", "control_lower_bound"}) {
+        EXPECT_TRUE(std::isnan(number(none, name))) << name;
+        EXPECT_FALSE(std::isnan(number(full, name))) << name;
+    }
+    EXPECT_EQ(number(full, "fraction"), 0.5);
+    EXPECT_EQ(number(full, "interval_low"), 0.25);
+    EXPECT_EQ(number(full, "interval_high"), 0.75);
+    EXPECT_EQ(number(full, "lower_bound"), 0.25);
+    EXPECT_EQ(number(full, "control_shift"), 0.0625);
+}
+
+TEST(Metrics, SayInWordsWhatWasCompared) {
+    auto const texts = metrics(full_audit()).texts;
+    std::map<std::string, std::string> const text(texts.begin(), texts.end());
+    EXPECT_EQ(text.at("status"), "estimated");
+    EXPECT_EQ(text.at("reason"), "all is well");
+    EXPECT_EQ(text.at("reference"), "partners");
+    EXPECT_EQ(text.at("signals"), "loss margin");
+    EXPECT_EQ(text.at("dropped_signals"), "logit");
+}
+
+TEST(AuditOptions, FollowTheJob) {
+    job::Job job;
+    job.job.seed = 5;
+    job.usage.confidence = 0.9;
+    job.usage.bootstrap = 77;
+    job.usage.scorer = "logistic";
+    AuditOptions const options = audit_options(job);
+    EXPECT_EQ(options.seed, 5U);
+    EXPECT_EQ(options.confidence, 0.9);
+    EXPECT_EQ(options.bootstrap, 77);
+    EXPECT_TRUE(options.logistic);
+    EXPECT_FALSE(audit_options(job::Job{}).logistic);
+}

@@ -1,0 +1,81 @@
+#include "assay/usage/signal_info.hpp"
+
+#include "data/fixtures.hpp"
+
+#include <set>
+
+using namespace assay;
+using namespace assay::usage;
+using data::test::error_of;
+using data::test::expect_in;
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+Names chosen(Names const& names, bool images, bool features) {
+    Names result;
+    for (SignalInfo const& signal : choose_signals(names, images, features))
+        result.push_back(signal.name);
+    return result;
+}
+
+std::string refusal(Names const& names, bool images, bool features) {
+    return error_of(Exit::usage, [&] { choose_signals(names, images, features); });
+}
+
+Names const kAll{"loss",
+                 "logit",
+                 "margin",
+                 "modified_entropy",
+                 "last_layer_gradient",
+                 "input_gradient",
+                 "augmentation_mean",
+                 "augmentation_std"};
+
+} // namespace
+
+TEST(SignalInfo, DescribesEverySignal) {
+    std::set<std::string> names;
+    for (SignalInfo const& signal : all_signals()) {
+        EXPECT_TRUE(names.insert(signal.name).second) << signal.name;
+        EXPECT_FALSE(signal.description.empty()) << signal.name;
+        EXPECT_FALSE(signal.units.empty()) << signal.name;
+        EXPECT_EQ(signal.name.find('/'), std::string::npos) << signal.name; // names become paths in files
+    }
+    EXPECT_EQ(names, std::set<std::string>(kAll.begin(), kAll.end()));
+}
+
+TEST(ChooseSignals, DefaultIsAllThatModelAndDataCanGive) {
+    EXPECT_EQ(chosen({"default"}, true, true), kAll);
+    EXPECT_EQ(chosen({"default"}, false, true), (Names{"loss", "logit", "margin", "modified_entropy",
+                                                       "last_layer_gradient", "input_gradient"}));
+    EXPECT_EQ(chosen({"default"}, true, false),
+              (Names{"loss", "logit", "margin", "modified_entropy", "input_gradient", "augmentation_mean",
+                     "augmentation_std"}));
+    EXPECT_EQ(chosen({"default"}, false, false),
+              (Names{"loss", "logit", "margin", "modified_entropy", "input_gradient"}));
+}
+
+TEST(ChooseSignals, ForwardIsWhatOneForwardPassGives) {
+    EXPECT_EQ(chosen({"forward"}, true, true),
+              (Names{"loss", "logit", "margin", "modified_entropy", "last_layer_gradient"}));
+    EXPECT_EQ(chosen({"forward"}, true, false), (Names{"loss", "logit", "margin", "modified_entropy"}));
+}
+
+TEST(ChooseSignals, ByNameInTheOrderOfColumns) {
+    EXPECT_EQ(chosen({"input_gradient", "loss", "loss"}, false, false), (Names{"loss", "input_gradient"}));
+    EXPECT_EQ(chosen({"augmentation_std", "forward"}, true, false),
+              (Names{"loss", "logit", "margin", "modified_entropy", "augmentation_std"}));
+}
+
+TEST(ChooseSignals, RefusesWhatIsUnknown) {
+    expect_in(refusal({"loss", "Loss"}, true, true), {"usage.signals", "\"Loss\"", "unknown"});
+    expect_in(refusal({""}, true, true), {"usage.signals", "\"\""});
+}
+
+TEST(ChooseSignals, RefusesNamedSignalsThatCannotBeGiven) {
+    expect_in(refusal({"last_layer_gradient"}, true, false), {"\"last_layer_gradient\"", "features(x)"});
+    expect_in(refusal({"augmentation_mean"}, false, true), {"\"augmentation_mean\"", "images"});
+    expect_in(refusal({"default", "augmentation_std"}, false, true), {"\"augmentation_std\"", "images"});
+}
