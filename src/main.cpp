@@ -13,6 +13,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -25,11 +26,6 @@ using namespace assay;
 void print_error(std::string message) {
     std::replace(message.begin(), message.end(), '\n', ' ');
     fmt::print(stderr, "assay: {}\n", message);
-}
-
-int failed(Exit code, std::string const& message) {
-    print_error(message);
-    return static_cast<int>(code);
 }
 
 // After failed writes HDF5 still holds data that it would try to write again when MPI is finalized, and fail
@@ -74,9 +70,13 @@ int without_mpi(std::function<void()> const& command) {
         command();
         return static_cast<int>(Exit::done);
     } catch (Error const& error) {
-        return failed(error.code(), error.what());
+        print_error(error.what());
+        if (error.code() == Exit::io)
+            std::_Exit(static_cast<int>(error.code())); // see leave_at_once()
+        return static_cast<int>(error.code());
     } catch (std::exception const& error) {
-        return failed(Exit::internal, error.what());
+        print_error(error.what());
+        return static_cast<int>(Exit::internal);
     }
 }
 
@@ -109,6 +109,7 @@ void add_reduce_options(CLI::App& command, app::ReduceRequest& request) {
 } // namespace
 
 int main(int argc, char** argv) {
+    std::signal(SIGXFSZ, SIG_IGN); // a file over the size limit is then an error of write(), with a message
     CLI::App cli("assay: how much of a data set was used to train a model");
     cli.require_subcommand(1);
     data::ImportRequest import_request;
@@ -153,7 +154,8 @@ int main(int argc, char** argv) {
     } catch (CLI::CallForHelp const& help) {
         return cli.exit(help);
     } catch (CLI::ParseError const& error) {
-        return failed(Exit::usage, std::string(error.what()) + ". See assay --help");
+        print_error(std::string(error.what()) + ". See assay --help");
+        return static_cast<int>(Exit::usage);
     }
 
     if (run_command->parsed())
@@ -168,5 +170,5 @@ int main(int argc, char** argv) {
         return without_mpi([] { fmt::print("{}", job::dump({}, /*explain=*/true)); });
     if (version_command->parsed())
         return without_mpi(print_version);
-    return failed(Exit::usage, "no command. See assay --help");
+    return static_cast<int>(Exit::internal); // not reached: a subcommand is required
 }

@@ -70,7 +70,9 @@ std::int64_t load_checkpoint(comm::Communicator const& comm, std::filesystem::pa
         try {
             if (bytes.size() < kDigestSize ||
                 sha256(bytes.substr(kDigestSize)) != bytes.substr(0, kDigestSize))
-                fail(Exit::data, "{}: damaged (its SHA-256 does not match). Remove it to train again",
+                fail(Exit::data,
+                     "{}: not a checkpoint of assay, or damaged (its SHA-256 does not match). Remove it to "
+                     "train again",
                      path.string());
             std::istringstream stream(bytes.substr(kDigestSize));
             torch::serialize::InputArchive archive, weights, state;

@@ -215,12 +215,13 @@ Handle create_dataset(Handle const& file, std::string const& path, hid_t type, S
     require(H5Pset_layout(create.id(), H5D_CONTIGUOUS), "H5Pset_layout");
     require(H5Pset_alloc_time(create.id(), H5D_ALLOC_TIME_EARLY), "H5Pset_alloc_time");
     require(H5Pset_obj_track_times(create.id(), false), "H5Pset_obj_track_times");
-    if (fill == Fill::missing) {
+    H5T_class_t const kind = H5Tget_class(type);
+    if (fill == Fill::missing && (kind == H5T_FLOAT || kind == H5T_INTEGER)) {
         // By default HDF5 leaves what the disk held where no value is set, and a flag must never be born set
-        double const value = H5Tget_class(type) == H5T_FLOAT ? std::numeric_limits<double>::quiet_NaN() : 0;
+        double const value = kind == H5T_FLOAT ? std::numeric_limits<double>::quiet_NaN() : 0;
         require(H5Pset_fill_value(create.id(), H5T_NATIVE_DOUBLE, &value), "H5Pset_fill_value");
         require(H5Pset_fill_time(create.id(), H5D_FILL_TIME_ALLOC), "H5Pset_fill_time");
-    } else {
+    } else if (fill == Fill::nothing) {
         require(H5Pset_fill_time(create.id(), H5D_FILL_TIME_NEVER), "H5Pset_fill_time");
     }
     Handle const link(H5Pcreate(H5P_LINK_CREATE), "H5Pcreate");

@@ -50,6 +50,23 @@ void create_contents(Handle const& file, ResultLayout const& layout) {
             write_string(file, group, name, "", kMetricTextSize);
 }
 
+// Root alone, so that a full disk fails here and on no other rank, in the middle of calls that all must make.
+// Space for all columns is taken now
+void create_alone(std::filesystem::path const& path, ResultLayout const& layout) {
+    Handle file;
+    std::optional<Error> const problem = comm::attempt([&] {
+        file = create_file(partial_of(path));
+        create_contents(file, layout);
+        require(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flushing");
+    });
+    if (!problem)
+        return file.close();
+    file.abandon(); // closing would write, and fail, again
+    std::filesystem::remove(partial_of(path));
+    fail(Exit::io, "{}: cannot be written ({}). Free space, or choose another --output",
+         partial_of(path).string(), problem->what());
+}
+
 } // namespace
 
 std::filesystem::path partial_of(std::filesystem::path path) {
@@ -74,28 +91,23 @@ bool ResultFile::has_partial(std::filesystem::path const& path) {
 
 ResultFile ResultFile::create(comm::Communicator const& comm, std::filesystem::path path,
                               ResultLayout const& layout) {
-    ResultFile result(comm, std::move(path));
-    try {
-        comm::agree(comm, [&] {
-            result.file_ = create_file(partial_of(result.path_), comm);
-            create_contents(result.file_, layout);
-            require(H5Fflush(result.file_.id(), H5F_SCOPE_GLOBAL), "flushing " + result.path_.string());
-        });
-    } catch (comm::AgreedError const& error) {
-        result.file_.abandon(); // its space is gone: closing would fail again
-        throw comm::AgreedError(
-            error.code(), fmt::format("{}: cannot be created ({}). Free space or choose another --output",
-                                      partial_of(result.path_).string(), error.what()));
-    }
-    result.done_.assign(layout.shards, 0);
-    result.checksums_.assign(layout.shards, 0);
-    return result;
+    comm::agree(comm, [&] {
+        if (comm.is_root())
+            create_alone(path, layout);
+    });
+    return reopen(comm, std::move(path));
 }
 
 ResultFile ResultFile::reopen(comm::Communicator const& comm, std::filesystem::path path) {
     ResultFile result(comm, std::move(path));
-    comm::agree(comm, [&] { result.file_ = open_to_write(partial_of(result.path_), comm); });
-    result.load_ledger();
+    comm::agree(comm, [&] {
+        if (std::optional<Error> const problem = comm::attempt([&] {
+                result.file_ = open_to_write(partial_of(result.path_), comm);
+                result.load_ledger();
+            }))
+            fail(Exit::data, "{}: cannot be gone on with ({}). Start again with --overwrite",
+                 partial_of(result.path_).string(), problem->what());
+    });
     return result;
 }
 
@@ -163,10 +175,8 @@ void ResultFile::forget(std::span<std::uint64_t const> shards) {
 }
 
 void ResultFile::load_ledger() {
-    comm::agree(comm_, [&] {
-        done_ = read_all<std::uint8_t>(dataset(kDone));
-        checksums_ = read_all<std::uint64_t>(dataset(kChecksum));
-    });
+    done_ = read_all<std::uint8_t>(dataset(kDone));
+    checksums_ = read_all<std::uint64_t>(dataset(kChecksum));
 }
 
 std::string ResultFile::text(std::string const& name) const {

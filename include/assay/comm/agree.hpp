@@ -7,6 +7,7 @@
 
 #include <new>
 #include <optional>
+#include <string>
 #include <type_traits>
 
 namespace assay::comm {
@@ -33,7 +34,8 @@ std::optional<Error> attempt(Work&& work) {
     } catch (std::bad_alloc const&) {
         return Error(Exit::internal, "out of memory. Use smaller shards or batches, or more nodes");
     } catch (std::exception const& error) {
-        return Error(Exit::internal, error.what());
+        std::string const text = error.what(); // torch's goes on for pages
+        return Error(Exit::internal, text.substr(0, text.find('\n')));
     }
 }
 

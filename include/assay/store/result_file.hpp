@@ -40,11 +40,11 @@ struct ResultLayout {
 //! together.
 class ResultFile {
   public:
-    //! Replaces PATH.partial, creates everything in `layout` and flushes. The caller has checked that PATH
-    //! may be made.
+    //! Replaces PATH.partial: root creates everything in `layout` at full size, then all open it. Error(io)
+    //! if the disk is full. The caller has checked that PATH may be made.
     static ResultFile create(comm::Communicator const& comm, std::filesystem::path path,
                              ResultLayout const& layout);
-    //! Opens PATH.partial to go on with it.
+    //! Opens PATH.partial to go on with it; Error(data) if it is damaged.
     static ResultFile reopen(comm::Communicator const& comm, std::filesystem::path path);
     //! Does PATH.partial exist? Local.
     static bool has_partial(std::filesystem::path const& path);
