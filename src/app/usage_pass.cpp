@@ -1,7 +1,6 @@
 #include "app/usage_pass.hpp"
 
 #include "assay/base/error.hpp"
-#include "assay/model/torch_setup.hpp"
 #include "assay/usage/classifier_signals.hpp"
 #include "assay/usage/columns.hpp"
 #include "assay/usage/partners.hpp"
@@ -12,7 +11,7 @@ namespace assay::app {
 
 namespace {
 
-// Computes signals of samples in memory; copies share the target. Used on the pass's worker thread
+// Computes signals of samples in memory; copies share the target.
 struct SignalComputer {
     std::shared_ptr<model::Classifier> classifier;
     std::string origin;
@@ -20,12 +19,10 @@ struct SignalComputer {
     model::Normalisation normalisation;
     usage::SignalPlan plan;
     std::size_t batch_size;
-    int threads;
     torch::Device device;
 
     // Appends [K x n] values, signal after signal
     void append(data::Samples const& samples, std::vector<float>& values) const {
-        model::setup_torch_thread(threads);
         std::size_t const count = samples.ids.size(), first = values.size();
         values.resize(first + plan.signals.size() * count);
         for (std::size_t begin = 0; begin < count; begin += batch_size) {
@@ -127,7 +124,6 @@ std::vector<pass::Source> usage_sources(job::Job const& job, data::Split const& 
         normalisation(job),
         {job_signals(job, split, target), job.usage.augmentations, static_cast<std::uint64_t>(job.job.seed)},
         static_cast<std::size_t>(job.compute.batch_size),
-        static_cast<int>(job.compute.threads),
         device};
     if (uses_partners(job))
         return {partnered_source(split.suspects, computer)};

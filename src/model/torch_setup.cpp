@@ -14,17 +14,13 @@ void setup_torch(int threads) {
     // again: 44 % of a training's time was that. Now freed memory stays in the heap
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
-    setup_torch_thread(threads);
+    at::set_num_threads(threads);
+    at::globalContext().setFlushDenormal(true); // a network that has memorised its data is full of them
     at::set_num_interop_threads(1);
     at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
     at::globalContext().setBenchmarkCuDNN(false);
     at::globalContext().setAllowTF32CuBLAS(false);
     at::globalContext().setAllowTF32CuDNN(false);
-}
-
-void setup_torch_thread(int threads) {
-    at::set_num_threads(threads);
-    at::globalContext().setFlushDenormal(true);
 }
 
 torch::Device choose_device(std::string const& wanted, int local_rank) {

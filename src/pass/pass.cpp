@@ -112,20 +112,20 @@ class Loop {
         return reading;
     }
 
-    // Collective. Computes what was read on a worker thread while this one reads for the next round
+    // Collective. Computes what was read while another thread reads for the next round. HDF5 knows no
+    // threads, but the two never overlap: this one touches no file until the reader is joined
     Computed compute(std::size_t first, std::optional<Reading>& next) {
         std::optional<Reading> current = std::exchange(next, std::nullopt);
         return comm::agree(comm_, [&]() -> Computed {
-            if (current && current->problem)
-                throw *current->problem;
-            if (!current) {
+            if (!current)
                 return {};
-            }
-            auto values = std::async(std::launch::async, [&] {
-                return sources_[current->shard.source].compute(std::move(current->samples));
-            });
-            next = read(first + ranks());
-            return {current->shard, values.get()};
+            if (current->problem)
+                throw *current->problem;
+            auto reading = std::async(std::launch::async, [&] { return read(first + ranks()); });
+            Shard const shard = current->shard;
+            std::vector<float> values = sources_[shard.source].compute(std::move(current->samples));
+            next = reading.get();
+            return {shard, std::move(values)};
         });
     }
 

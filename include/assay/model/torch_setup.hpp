@@ -11,11 +11,6 @@ namespace assay::model {
 //! on the same machine then gives the same bits.
 void setup_torch(int threads);
 
-//! Local, at the start of work on a thread of ours: the settings that torch keeps per thread. Denormal
-//! numbers are flushed to zero: a network that has memorised its data is full of them, and they made training
-//! three times slower.
-void setup_torch_thread(int threads);
-
 //! Local. "cpu", "cuda" or "auto" (cuda where there is one); `local_rank` counts ranks on this host, which
 //! take turns over the visible GPUs. Error(usage) if cuda is asked for and there is none.
 torch::Device choose_device(std::string const& wanted, int local_rank);

@@ -18,11 +18,11 @@ struct Source {
     std::string name;                 //!< for messages
     std::uint64_t size = 0;           //!< N, samples
     std::vector<std::string> columns; //!< float32 [N] columns of the results file
-    //! Samples [begin, end), possibly with others that they are computed with. Runs on the main thread.
+    //! Samples [begin, end), possibly with others that they are computed with. Runs on a thread of its own
+    //! while compute() works on the shard before; may use HDF5, no MPI.
     std::function<data::Samples(std::uint64_t begin, std::uint64_t end)> read;
-    //! Values [columns x n], column after column, of the samples that read() returned. Runs on a worker
-    //! thread, one call at a time, and may use neither HDF5 nor MPI. Batches must be cut at positions inside
-    //! the shard.
+    //! Values [columns x n], column after column, of the samples that read() returned. Runs on the main
+    //! thread and may use neither HDF5 nor MPI. Batches must be cut at positions inside the shard.
     std::function<std::vector<float>(data::Samples&& samples)> compute;
 };
 
