@@ -51,7 +51,10 @@ void check_output(OutputFiles const& files, bool resume, bool overwrite) {
 }
 
 void clear_output(OutputFiles const& files) {
-    for (auto const& path : {files.results(), store::partial_of(files.results()), files.checkpoint()})
+    // The summary first: it must not outlive its results
+    for (auto const& path :
+         {files.folder / "summary.json", files.results(), store::partial_of(files.results()),
+          store::unborn_of(files.results()), files.checkpoint()})
         std::filesystem::remove(path);
 }
 

@@ -83,18 +83,34 @@ int local_rank(comm::Communicator const& comm) {
     return rank;
 }
 
-Inputs hash_inputs(comm::Communicator const& comm, job::Job const& job, std::string const& model_sha256) {
-    Inputs inputs{{}, {}, model_sha256};
+Inputs hash_inputs(comm::Communicator const& comm, job::Job const& job) {
+    Inputs inputs;
     comm::agree(comm, [&] {
         if (!comm.is_root())
             return;
         inputs.suspects_sha256 = sha256_file(job.dataset.suspects);
         if (!job.dataset.held_out.empty())
             inputs.held_out_sha256 = sha256_file(job.dataset.held_out);
+        if (job.trains() && !job.train.filler.empty())
+            inputs.filler_sha256 = sha256_file(job.train.filler);
     });
     inputs.suspects_sha256 = comm::broadcast(comm, inputs.suspects_sha256);
     inputs.held_out_sha256 = comm::broadcast(comm, inputs.held_out_sha256);
+    inputs.filler_sha256 = comm::broadcast(comm, inputs.filler_sha256);
     return inputs;
+}
+
+std::string training_key(job::Job const& job, Inputs const& inputs) {
+    return sha256(job::hash(job) + inputs.suspects_sha256 + inputs.held_out_sha256 + inputs.filler_sha256);
+}
+
+void check_same_job(std::filesystem::path const& results, job::Job const& job) {
+    store::Handle const file = store::open_to_read(results);
+    if (store::read_string(file, "/", "job_hash") != job::hash(job))
+        fail(Exit::usage,
+             "{} is the result of another job (its job_hash differs). Choose another --output, or "
+             "--overwrite it",
+             results.string());
 }
 
 void add_provenance(store::ResultLayout& layout, comm::Communicator const& comm, job::Job const& job,
@@ -111,6 +127,7 @@ void add_provenance(store::ResultLayout& layout, comm::Communicator const& comm,
                    {"libraries", libraries()},
                    {"suspects_sha256", inputs.suspects_sha256},
                    {"held_out_sha256", inputs.held_out_sha256},
+                   {"filler_sha256", inputs.filler_sha256},
                    {"model_sha256", inputs.model_sha256},
                    {"device", device},
                    {"started", utc_now()},
@@ -137,9 +154,13 @@ void check_same_run(store::ResultFile const& file, job::Job const& job, Inputs c
     compare("job_hash", job::hash(job), "job");
     compare("suspects_sha256", inputs.suspects_sha256, "suspects file");
     compare("held_out_sha256", inputs.held_out_sha256, "held-out file");
+    compare("filler_sha256", inputs.filler_sha256, "filler file");
     compare("model_sha256", inputs.model_sha256, "model");
     if (std::string const before = file.text("device"); before != device)
         spdlog::warn("begun on {}, goes on with {}: the bits of the two parts may differ", before, device);
+    if (std::string const before = file.text("git_hash"); before != git_hash())
+        spdlog::warn("begun by build {}, goes on with {}: the bits of the two parts may differ", before,
+                     git_hash());
 }
 
 } // namespace assay::app

@@ -18,18 +18,25 @@ int local_rank(comm::Communicator const& comm);
 
 //! The identity of a run's inputs; a resumed run must have the same.
 struct Inputs {
-    std::string suspects_sha256, held_out_sha256, model_sha256;
+    std::string suspects_sha256, held_out_sha256, filler_sha256, model_sha256;
 };
 
-//! Collective. Hashes the data files on root.
-Inputs hash_inputs(comm::Communicator const& comm, job::Job const& job, std::string const& model_sha256);
+//! Collective. Hashes the data files on root; the model's hash is the caller's to add.
+Inputs hash_inputs(comm::Communicator const& comm, job::Job const& job);
+
+//! What a training is a function of, hashed: the job and its data files.
+std::string training_key(job::Job const& job, Inputs const& inputs);
+
+//! Local. Error(usage) if a complete results file is of another job.
+void check_same_job(std::filesystem::path const& results, job::Job const& job);
 
 //! Collective. Adds the root attributes to a layout.
 void add_provenance(store::ResultLayout& layout, comm::Communicator const& comm, job::Job const& job,
                     Inputs const& inputs, std::string const& device, std::string const& command_line);
 
 //! Local. Error(usage) naming what differs, if a partial file belongs to another job, data set or model; a
-//! warning if it was begun on another device.
+//! warning if it was begun on another device or by another build. For root: devices of other ranks have other
+//! numbers.
 void check_same_run(store::ResultFile const& file, job::Job const& job, Inputs const& inputs,
                     std::string const& device, std::filesystem::path const& path);
 

@@ -62,19 +62,22 @@ torch::Device setup(comm::Communicator const& comm, job::Job const& job) {
 // Collective. A new file, or the unfinished one of this very job
 store::ResultFile open_results(comm::Communicator const& comm, job::Job const& job, data::Split const& split,
                                Target const& target, OutputFiles const& files, store::ResultLayout layout,
-                               torch::Device device, RunRequest const& request) {
-    Inputs const inputs = hash_inputs(comm, job, target.sha256);
+                               Inputs inputs, torch::Device device, RunRequest const& request) {
+    inputs.model_sha256 = target.sha256;
     bool const go_on =
         request.resume &&
         comm::broadcast(comm, std::int64_t{store::ResultFile::has_partial(files.results())}) != 0;
     if (go_on) {
         store::ResultFile file = store::ResultFile::reopen(comm, files.results());
         try {
+            // On all ranks, for the message; attributes are read together
             comm::agree(comm, [&] { check_same_run(file, job, inputs, device.str(), files.results()); });
         } catch (comm::AgreedError const&) {
             file.close();
             throw;
         }
+        write_known_columns(comm, file, job,
+                            split); // the run before may have been killed in the middle of this
         return file;
     }
     add_provenance(layout, comm, job, inputs, device.str(), request.command_line);
@@ -86,16 +89,18 @@ store::ResultFile open_results(comm::Communicator const& comm, job::Job const& j
 // Collective. Computes all columns and closes the file, whatever happens on all ranks alike
 pass::PassSummary compute_columns(comm::Communicator const& comm, store::ResultFile file,
                                   std::vector<pass::Source> const& sources, job::Job const& job) {
+    pass::PassOptions const options{static_cast<std::uint64_t>(job.compute.shard_size),
+                                    job.output.commit_seconds};
+    pass::PassSummary summary;
     try {
-        pass::PassSummary const summary =
-            pass::run_pass(comm, file, sources,
-                           {static_cast<std::uint64_t>(job.compute.shard_size), job.output.commit_seconds});
-        file.close();
-        return summary;
-    } catch (comm::AgreedError const&) {
-        file.close();
+        summary = pass::run_pass(comm, file, sources, options);
+    } catch (comm::AgreedError const& error) {
+        if (error.code() != Exit::io) // then it could only fail again
+            file.close();
         throw;
     }
+    file.close();
+    return summary;
 }
 
 // Root. Fits, completes the results file, writes the summary, prints the answer
@@ -131,8 +136,10 @@ void run(comm::Communicator const& comm, RunRequest const& request) {
     if (comm::broadcast(comm, std::int64_t{complete}) != 0) {
         spdlog::info("{} is complete, nothing to do", files.results().string());
         comm::agree(comm, [&] {
-            if (comm.is_root())
-                reduce({files.results(), {}, files.folder, true});
+            if (!comm.is_root())
+                return;
+            check_same_job(files.results(), job);
+            reduce({files.results(), {}, files.folder, true});
         });
         return;
     }
@@ -144,14 +151,16 @@ void run(comm::Communicator const& comm, RunRequest const& request) {
                  split.suspects.size(), split.held_out ? split.held_out->size() : 0, comm.size(),
                  device.str());
 
-    Target const target = make_target(comm, job, split, files, request.resume, device);
+    Inputs const inputs = hash_inputs(comm, job);
+    Target const target =
+        make_target(comm, job, split, training_key(job, inputs), files, request.resume, device);
     std::vector<pass::Source> const sources =
         comm::agree(comm, [&] { return usage_sources(job, split, target, device); });
     auto const shards = pass::plan_shards(sources, static_cast<std::uint64_t>(job.compute.shard_size)).size();
     store::ResultLayout layout = usage_layout(job, split, job_signals(job, split, target), shards);
     pass::PassSummary const summary = compute_columns(
-        comm, open_results(comm, job, split, target, files, std::move(layout), device, request), sources,
-        job);
+        comm, open_results(comm, job, split, target, files, std::move(layout), inputs, device, request),
+        sources, job);
     comm::agree(comm, [&] {
         if (comm.is_root())
             reduce_and_finish(job, files, summary);

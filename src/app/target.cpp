@@ -51,11 +51,12 @@ model::Normalisation normalisation(job::Job const& job) {
 }
 
 Target make_target(comm::Communicator const& comm, job::Job const& job, data::Split const& split,
-                   OutputFiles const& files, bool resume, torch::Device device) {
+                   std::string const& training_key, OutputFiles const& files, bool resume,
+                   torch::Device device) {
     Target target;
     if (job.trains()) {
-        model::TrainingRun const run{job.train,      normalisation(job), seed_of(job), split.classes,
-                                     job::hash(job), files.checkpoint(), resume};
+        model::TrainingRun const run{job.train,    normalisation(job), seed_of(job), split.classes,
+                                     training_key, files.checkpoint(), resume};
         auto const network = model::train(comm, split, run, device);
         target = {network, fingerprint(*network), job.train.network + " trained by this job"};
     } else {

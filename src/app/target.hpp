@@ -21,8 +21,10 @@ struct Target {
 model::Normalisation normalisation(job::Job const& job);
 
 //! Collective. Loads the model file (root reads, all receive) or trains; then runs a trial batch through it.
+//! `training_key` is what a checkpoint must match to be gone on with.
 Target make_target(comm::Communicator const& comm, job::Job const& job, data::Split const& split,
-                   OutputFiles const& files, bool resume, torch::Device device);
+                   std::string const& training_key, OutputFiles const& files, bool resume,
+                   torch::Device device);
 
 //! Collective. The same without training: an untrained network stands in for the trained one.
 Target make_trial_target(comm::Communicator const& comm, job::Job const& job, data::Split const& split,

@@ -104,11 +104,6 @@ void announce_samples(store::ResultLayout& layout, std::string const& prefix, st
 
 } // namespace
 
-bool uses_partners(job::Job const& job) {
-    return job.usage.reference == "partners" ||
-           (job.usage.reference == "auto" && job.dataset.held_out.empty());
-}
-
 std::vector<usage::SignalInfo> job_signals(job::Job const& job, data::Split const& split,
                                            Target const& target) {
     bool const images = split.suspects.info().sample_shape.size() == 3;
@@ -125,7 +120,7 @@ std::vector<pass::Source> usage_sources(job::Job const& job, data::Split const& 
         {job_signals(job, split, target), job.usage.augmentations, static_cast<std::uint64_t>(job.job.seed)},
         static_cast<std::size_t>(job.compute.batch_size),
         device};
-    if (uses_partners(job))
+    if (job.uses_partners())
         return {partnered_source(split.suspects, computer)};
     return {plain_source("suspects", split.suspects, usage::kSuspectSignals, computer),
             plain_source("held-out samples", *split.held_out, usage::kHeldOutSignals, computer)};
@@ -138,7 +133,7 @@ store::ResultLayout usage_layout(job::Job const& job, data::Split const& split,
     std::uint64_t const suspects = split.suspects.size();
     announce_samples(layout, "/samples", suspects);
     announce_signals(layout, usage::kSuspectSignals, "the suspects", suspects, signals);
-    if (uses_partners(job)) {
+    if (job.uses_partners()) {
         announce_signals(layout, usage::kPartnerSignals, "the suspects' partners", suspects, signals);
         announce_signals(layout, usage::kControlSignals, "the partners' partners", suspects, signals);
     } else {
@@ -171,7 +166,7 @@ void write_known_columns(comm::Communicator const& comm, store::ResultFile& file
     };
     write("/samples/id", split.suspects.ids());
     write("/samples/label", split.suspects.labels());
-    if (!uses_partners(job)) {
+    if (!job.uses_partners()) {
         write("/held_out/samples/id", split.held_out->ids());
         write("/held_out/samples/label", split.held_out->labels());
     }

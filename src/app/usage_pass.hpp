@@ -7,9 +7,6 @@
 
 namespace assay::app {
 
-//! Is the reference made of partners (else: held-out samples)?
-bool uses_partners(job::Job const& job);
-
 //! The signals that this job computes on this target. Error(usage) as usage::choose_signals.
 std::vector<usage::SignalInfo> job_signals(job::Job const& job, data::Split const& split,
                                            Target const& target);

@@ -1,5 +1,7 @@
 #include "assay/data/dataset_writer.hpp"
 
+#include "assay/store/result_file.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -10,17 +12,6 @@
 namespace assay::data {
 
 namespace {
-
-void sync(std::filesystem::path const& path) {
-    int const descriptor = ::open(path.c_str(), O_RDONLY);
-    bool const synced = descriptor >= 0 && ::fsync(descriptor) == 0;
-    int const reason = errno;
-    if (descriptor >= 0)
-        ::close(descriptor);
-    if (!synced)
-        fail(Exit::io, "{}: cannot be synced to disk ({}). Is the disk full?", path.string(),
-             std::strerror(reason));
-}
 
 // HDF5 1.10 crashes at exit if closing a file failed, as it does on a full disk. What it still wants to write
 // into a file that is given up goes to memory, so that closing succeeds
@@ -148,14 +139,14 @@ void DatasetWriter::finish() {
         labels_.close();
         file_.close();
     });
-    sync(partial_);
+    store::sync_to_disk(partial_);
     std::error_code error;
     std::filesystem::rename(partial_, path_, error);
     if (error)
         fail(Exit::io, "{}: cannot be renamed to {} ({}). Check the permissions", partial_.string(),
              path_.string(), error.message());
     partial_.clear();
-    sync(folder_of(path_));
+    store::sync_to_disk(folder_of(path_));
 }
 
 } // namespace assay::data

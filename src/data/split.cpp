@@ -145,6 +145,16 @@ Split make_split(job::Job const& job) {
         fail(Exit::usage,
              "model.train.set_size={} (less than the {} members). Raise it or lower usage_fraction", wanted,
              split.members.size());
+    if (!needs_filler && job.train.set_size > 0 && wanted > split.members.size())
+        fail(Exit::usage,
+             "model.train.set_size={} (but there are {} members and no filler to top them up). Name a data "
+             "set file in model.train.filler, or remove the key",
+             wanted, split.members.size());
+    if (!needs_filler && split.members.size() == 0)
+        fail(Exit::usage,
+             "model.train.usage_fraction={} of {} suspects leaves nothing to train on. Raise it, or name "
+             "model.train.filler",
+             job.train.usage_fraction, split.suspects.size());
     if (needs_filler && wanted > split.members.size())
         split.filler = deal(job.train.filler, wanted - split.members.size(), "model.train.set_size");
     return split;

@@ -49,13 +49,11 @@ void check_dataset(Job const& job) {
 }
 
 void check_usage(Job const& job) {
-    bool const partners =
-        job.usage.reference == "partners" || (job.usage.reference == "auto" && job.dataset.held_out.empty());
     if (job.usage.reference == "held_out" && job.dataset.held_out.empty())
         fail(Exit::usage,
              "usage.reference=\"held_out\" (but dataset.held_out is missing). Name the held-out data set "
              "file, or use \"partners\"");
-    if (job.usage.scorer == "logistic" && partners)
+    if (job.usage.scorer == "logistic" && job.uses_partners())
         fail(Exit::usage, "usage.scorer=\"logistic\" (with synthetic partners it learns their artefacts, not "
                           "membership). Use \"zsum\", or name dataset.held_out");
     if (job.usage.signals.empty())

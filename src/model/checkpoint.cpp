@@ -42,6 +42,7 @@ void save_checkpoint(comm::Communicator const& comm, std::filesystem::path const
                  temporary.string());
         store::sync_to_disk(temporary);
         std::filesystem::rename(temporary, path);
+        store::sync_to_disk(std::filesystem::absolute(path).parent_path());
     });
 }
 

@@ -10,6 +10,7 @@
 #include "assay/model/checkpoint.hpp"
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 namespace assay::model {
@@ -171,7 +172,8 @@ class Trainer {
         data::Samples const samples = pick(set_, places);
         Batch batch = to_batch(samples, set_.info, run_.normalisation, 0, places.size(), device_);
         if (run_.options.augment == "crop_flip")
-            batch.x = augment(batch.x, batch.ids, run_.seed, static_cast<std::uint64_t>(epoch));
+            // Not the audit's draws: members would be looked at in the very versions they were trained in
+            batch.x = augment(batch.x, batch.ids, mix64(run_.seed), static_cast<std::uint64_t>(epoch));
         std::vector<torch::Tensor> before;
         for (torch::Tensor const& statistic : statistics_)
             before.push_back(statistic.clone());
@@ -217,6 +219,21 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(job::Train const& option
                                                torch::optim::SGDOptions(options.learning_rate)
                                                    .momentum(options.momentum)
                                                    .weight_decay(options.weight_decay));
+}
+
+// Error(usage), on all ranks alike, if the gradients of one step are more than MPI can count
+void check_step_size(job::Train const& options, Network const& network) {
+    std::int64_t length = 2;
+    for (auto const& tensors : {network.parameters(), network.buffers()})
+        for (torch::Tensor const& tensor : tensors)
+            length += tensor.numel();
+    std::int64_t const parts = (options.batch_size + options.micro_batch - 1) / options.micro_batch;
+    if (parts * length > std::numeric_limits<int>::max())
+        throw comm::AgreedError(
+            Exit::usage,
+            fmt::format("model.train.micro_batch={} cuts a batch of {} into {} parts of {} values "
+                        "each (too many for one exchange). Raise it",
+                        options.micro_batch, options.batch_size, parts, length));
 }
 
 // Local. Share of a view's samples that the network classifies as labelled
@@ -266,6 +283,7 @@ std::shared_ptr<Network> train(comm::Communicator const& comm, data::Split const
     auto network =
         comm::agree(comm, [&] { return make_network(run.options, set.info, run.classes, run.seed); });
     network->to(device);
+    check_step_size(run.options, *network);
     auto const optimizer = make_optimizer(run.options, *network);
     std::int64_t first = 0;
     if (run.resume)

@@ -38,6 +38,10 @@ void verify(comm::Communicator const& comm, store::ResultFile& file, std::span<S
             std::span<Shard const> shards) {
     std::vector<std::uint64_t> broken;
     comm::agree(comm, [&] {
+        for (Source const& source :
+             sources) // opening is collective: all ranks open all columns, in one order
+            for (std::string const& column : source.columns)
+                file.read(column, 0, 0);
         for (Shard const& shard : shards)
             if (file.shards_done()[shard.number] &&
                 static_cast<int>(shard.number % static_cast<std::uint64_t>(comm.size())) == comm.rank() &&
@@ -45,7 +49,8 @@ void verify(comm::Communicator const& comm, store::ResultFile& file, std::span<S
                 broken.push_back(shard.number);
     });
     for (std::uint64_t number : broken)
-        spdlog::warn("shard {} does not match its checksum and is computed again", number);
+        spdlog::warn("shard {} does not match its checksum and is computed again ({} from number {} on)",
+                     number, sources[shards[number].source].name, shards[number].begin);
     file.forget(broken);
 }
 

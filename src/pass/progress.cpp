@@ -3,6 +3,7 @@
 #include "assay/base/log.hpp"
 
 #include <cstdio>
+#include <cstdlib>
 
 #include <unistd.h>
 
@@ -23,7 +24,7 @@ Progress::Progress(std::string what, std::uint64_t total, std::uint64_t already,
       total_(total),
       already_(already),
       silent_(silent || already >= total),
-      terminal_(::isatty(STDERR_FILENO) == 1) {}
+      terminal_(::isatty(STDERR_FILENO) == 1 || std::getenv("ASSAY_TERMINAL")) {}
 
 Progress::~Progress() {
     if (!silent_ && terminal_)

@@ -3,7 +3,7 @@
 #include "assay/base/error.hpp"
 #include "assay/base/stats.hpp"
 #include "assay/base/version.hpp"
-#include "assay/store/hdf5.hpp"
+#include "assay/store/result_file.hpp"
 #include "assay/usage/columns.hpp"
 #include "assay/usage/score.hpp"
 
@@ -40,7 +40,14 @@ std::optional<Truth> read_truth(std::filesystem::path const& results, usage::Aud
     store::Handle const file = store::open_to_read(results);
     if (!store::exists(file, "/truth/member"))
         return std::nullopt;
-    auto const member = store::read_all<std::uint8_t>(store::open_dataset(file, "/truth/member"));
+    store::Handle const column = store::open_dataset(file, "/truth/member");
+    if (store::type_name(column) != "uint8" ||
+        store::shape_of(column) != store::Shape{input.suspect_ids.size()})
+        fail(Exit::data,
+             "{}: /truth/member is {} [{}] (must be uint8 [{}], one per suspect). Write it so, or remove it",
+             results.string(), store::type_name(column), fmt::join(store::shape_of(column), ", "),
+             input.suspect_ids.size());
+    auto const member = store::read_all<std::uint8_t>(column);
     usage::ScorePair const scores = usage::zsum(input.suspects, input.reference);
     std::vector<double> of_members;
     for (std::size_t i = 0; i < member.size() && i < scores.suspects.z.size(); ++i)
@@ -116,7 +123,8 @@ std::string answer(usage::Audit const& audit) {
         return fmt::format(
             "answer: about {:.0f} % of the suspect samples were used ({} interval {:.0f} % to {:.0f} %)",
             100 * *audit.fraction, level, 100 * audit.interval->first, 100 * audit.interval->second);
-    if (audit.lower_bound > 0)
+    // A bound that rests on a measured shift is for the table, not for an accusation in one line
+    if (audit.lower_bound > 0 && audit.status != usage::Status::shift_suspect)
         return fmt::format("answer: {}; at least {:.0f} % of the suspect samples were used ({} confidence)",
                            usage::to_string(audit.status), std::floor(100 * audit.lower_bound), level);
     return fmt::format("answer: {}; no share can be given (p-value of no use {:.2g})",
@@ -140,6 +148,8 @@ void write_summary(std::filesystem::path const& folder, ordered_json const& summ
     std::ofstream file(temporary);
     file << text;
     file.close();
+    if (file)
+        store::sync_to_disk(temporary);
     if (file)
         std::filesystem::rename(temporary, path, error);
     if (!file || error)

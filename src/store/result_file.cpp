@@ -54,15 +54,19 @@ void create_contents(Handle const& file, ResultLayout const& layout) {
 // Space for all columns is taken now
 void create_alone(std::filesystem::path const& path, ResultLayout const& layout) {
     Handle file;
+    std::filesystem::path const unborn = unborn_of(path);
     std::optional<Error> const problem = comm::attempt([&] {
-        file = create_file(partial_of(path));
+        file = create_file(unborn);
         create_contents(file, layout);
         require(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flushing");
     });
-    if (!problem)
-        return file.close();
+    if (!problem) {
+        file.close();
+        std::filesystem::rename(unborn, partial_of(path)); // a partial file that exists can be gone on with
+        return;
+    }
     file.abandon(); // closing would write, and fail, again
-    std::filesystem::remove(partial_of(path));
+    std::filesystem::remove(unborn);
     fail(Exit::io, "{}: cannot be written ({}). Free space, or choose another --output",
          partial_of(path).string(), problem->what());
 }
@@ -71,6 +75,11 @@ void create_alone(std::filesystem::path const& path, ResultLayout const& layout)
 
 std::filesystem::path partial_of(std::filesystem::path path) {
     path += ".partial";
+    return path;
+}
+
+std::filesystem::path unborn_of(std::filesystem::path path) {
+    path += ".partial.new";
     return path;
 }
 
@@ -127,13 +136,21 @@ Handle const& ResultFile::dataset(std::string const& path) const {
     return place->second;
 }
 
+void ResultFile::agree_on_writing(std::function<void()> const& work) {
+    comm::agree(comm_, [&] {
+        if (std::optional<Error> const problem = comm::attempt(work))
+            fail(Exit::io, "{}: {}. Free space or mend the disk, then run again with --resume",
+                 partial_of(path_).string(), problem->what());
+    });
+}
+
 void ResultFile::write_rows_of(std::string const& column, std::uint64_t begin, std::uint64_t count,
                                hid_t type, void const* values) {
     comm::agree(comm_, [&] { write_rows(dataset(column), begin, count, type, values, !comm_.is_serial()); });
 }
 
 void ResultFile::write_whole_from_root(std::string const& column, hid_t type, void const* values) {
-    comm::agree(comm_, [&] {
+    agree_on_writing([&] {
         Handle const& target = dataset(column);
         if (comm_.is_root())
             write_rows(target, 0, shape_of(target).front(), type, values);
@@ -155,7 +172,7 @@ void ResultFile::write_checksum(std::uint64_t shard, std::uint64_t value) {
 }
 
 void ResultFile::write_flags(std::span<std::uint64_t const> shards, std::uint8_t flag) {
-    comm::agree(comm_, [&] {
+    agree_on_writing([&] {
         Handle const& flags = dataset(kDone);
         for (std::uint64_t shard : shards)
             write_rows(flags, shard, 1, native_type<std::uint8_t>(), &flag);

@@ -261,7 +261,12 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     audit.forced_fraction = std::max(p, audit.evidence.lower_bound);
     // fmax passes over the NaN of a bootstrap without values
     double const upper = std::max(std::fmax(drawn, audit.forced_fraction), audit.member_free_upper);
-    audit.forced_interval = {audit.evidence.lower_bound, upper};
+    // Half the error probability at each end
+    double const lower =
+        audit.evidence.lower_bound > 0
+            ? dkw_lower_bound(sorted(scores.suspects.z), sorted(scores.reference.z), delta / 2)
+            : 0;
+    audit.forced_interval = {lower, upper};
 
     if (input.control)
         audit.control = run_control(input.reference, *input.control, delta);

@@ -24,6 +24,13 @@ class Offline(common.ProgramTest):
         common.assay("reduce", self.folder / "run/results.h5")  # beside the file: the same numbers, so no conflict
         self.assertEqual(before, (self.folder / "run/results.h5").read_bytes(), "reduce must not touch its input")
 
+    def test_another_job_in_the_same_folder_is_refused(self):
+        job = common.make_job(self.folder)
+        common.assay("run", job, "--output", self.folder / "run")
+        common.assay("run", job, "--output", self.folder / "run", "--resume")
+        other = common.assay("run", job, "--output", self.folder / "run", "--resume", "--set", "job.seed=9", code=64)
+        self.assertIn("is the result of another job", other.stderr)
+
     def test_other_numbers_are_not_overwritten_unasked(self):
         job = common.make_job(self.folder)
         common.assay("run", job, "--output", self.folder / "run")

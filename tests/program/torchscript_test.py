@@ -67,6 +67,8 @@ class TorchScript(common.ProgramTest):
             self.assertEqual(len(file["signals"]), 8)
             np.testing.assert_allclose(file["signals/loss"][:], log_p, rtol=1e-4, atol=1e-5)
             self.assertNotIn("truth", file)
+        common.assay("run", self.folder / "job.toml", "--output", self.folder / "alone", "--set", "output.commit_seconds=0.0")
+        self.assertEqual(common.differences(self.folder / "out/results.h5", self.folder / "alone/results.h5"), "")
 
     def test_without_features_one_signal_is_missing(self):
         self.train_and_export(Net)

@@ -101,7 +101,7 @@ struct Train {
         visit("augment", augment, one_of({"none", "crop_flip"}), "",
               "crop_flip: shift by up to 2 pixels and mirror");
         visit("evaluate_every", evaluate_every, in(0, 1e6), "epochs",
-              "log accuracy on members, suspects not used and held-out; 0 = never");
+              "log accuracy on members and held-out samples; 0 = never");
         visit("checkpoint_every", checkpoint_every, in(1, 1e6), "epochs",
               "how much training a killed job may lose");
     }
@@ -135,7 +135,7 @@ struct Usage {
     double confidence = 0.95;
     void fields(auto&& visit) {
         visit("signals", signals, any(), "",
-              "names of docs/signals, or \"default\" (all) or \"forward\" (those of one forward pass)");
+              "names of docs/signals.md, or \"default\" (all) or \"forward\" (those of one forward pass)");
         visit("augmentations", augmentations, in(2, 64), "", "shifted and mirrored versions per sample");
         visit("reference", reference, one_of({"auto", "held_out", "partners"}), "",
               "non-members; auto: held_out where the job names it");
@@ -168,6 +168,10 @@ struct Job {
     }
 
     bool trains() const { return model.file.empty(); }
+    //! Is the reference made of synthetic partners (else: held-out samples)?
+    bool uses_partners() const {
+        return usage.reference == "partners" || (usage.reference == "auto" && dataset.held_out.empty());
+    }
     //! For Boost.Serialization: the job travels from root to all ranks.
     template <class Archive>
     void serialize(Archive& archive, unsigned /*version*/) {

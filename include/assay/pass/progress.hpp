@@ -1,4 +1,5 @@
-//! Progress of a long loop: one updating line on a terminal, a line every half minute in a log file.
+//! Progress of a long loop: one updating line on a terminal, a line every half minute in a log file. Under
+//! mpirun no rank sees the terminal; ASSAY_TERMINAL=1 in the environment says that there is one.
 #pragma once
 
 #include <chrono>

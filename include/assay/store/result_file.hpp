@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -63,7 +64,8 @@ class ResultFile {
     void write_from_root(std::string const& column, std::span<T const> values) {
         write_whole_from_root(column, native_type<T>(), values.data());
     }
-    //! This rank's rows [begin, begin + count) of a float column. Local.
+    //! This rank's rows [begin, begin + count) of a float column. Local, but for a column's first use, which
+    //! opens it.
     std::vector<float> read(std::string const& column, std::uint64_t begin, std::uint64_t count) const;
 
     //! One flag per shard, the same on all ranks. Local: a copy of what is in memory.
@@ -92,6 +94,7 @@ class ResultFile {
     void write_whole_from_root(std::string const& column, hid_t type, void const* values);
     void write_flags(std::span<std::uint64_t const> shards, std::uint8_t flag);
     void load_ledger();
+    void agree_on_writing(std::function<void()> const& work);
     Handle const& dataset(std::string const& path) const;
 
     comm::Communicator comm_;
@@ -117,8 +120,10 @@ void complete(std::filesystem::path const& path, Metrics const& metrics,
               std::vector<std::pair<std::string, std::string>> const& text,
               std::vector<std::pair<std::string, std::int64_t>> const& numbers);
 
-//! PATH + ".partial".
+//! PATH + ".partial": unfinished.
 std::filesystem::path partial_of(std::filesystem::path path);
+//! PATH + ".partial.new": not even created to the end; of no use to anyone.
+std::filesystem::path unborn_of(std::filesystem::path path);
 //! Local. fsync of a file or folder by name; Error(io) if it fails.
 void sync_to_disk(std::filesystem::path const& path);
 
