@@ -124,7 +124,7 @@ TEST(Answer, IsOneLineForEveryStatus) {
     EXPECT_EQ(answer(audit_with(Status::unidentified)),
               "answer: unidentified; at least 12 % of the suspect samples were used (95 % confidence)");
     EXPECT_EQ(answer(audit_with(Status::shift_suspect)),
-              "answer: shift-suspect; at least 12 % of the suspect samples were used (95 % confidence)");
+              "answer: shift-suspect; no share can be given (p-value of no use 0.00098)"); // no accusation
     EXPECT_EQ(answer(audit_with(Status::no_evidence)),
               "answer: no evidence; no share can be given (p-value of no use 0.25)");
 }
@@ -193,6 +193,7 @@ fs::path truth_file(fs::path const& path, std::vector<std::uint8_t> const& membe
 TEST(ReadTruth, ComparesMembersWithTheReference) {
     TempDir const dir;
     usage::AuditInput input;
+    input.suspect_ids.resize(4);
     input.suspects = {{"loss"}, {{0.5, 9, 2.5, 9}}};
     input.reference = {{"loss"}, {{0, 1, 2, 3}}};
     auto const truth = read_truth(truth_file(dir / "t.h5", {1, 0, 1, 0}), input);
@@ -204,6 +205,7 @@ TEST(ReadTruth, ComparesMembersWithTheReference) {
 TEST(ReadTruth, CountsMembersOnly) {
     TempDir const dir;
     usage::AuditInput input;
+    input.suspect_ids.resize(4);
     input.suspects = {{"loss"}, {{2.5, 0.5, 0.5, 0.5}}};
     input.reference = {{"loss"}, {{0, 1, 2, 3}}};
     auto const truth = read_truth(truth_file(dir / "t.h5", {1, 0, 0, 0}), input);
@@ -214,6 +216,7 @@ TEST(ReadTruth, CountsMembersOnly) {
 TEST(ReadTruth, IsAbsentWithoutTruthAndNanWithoutMembers) {
     TempDir const dir;
     usage::AuditInput input;
+    input.suspect_ids.resize(2);
     input.suspects = {{"loss"}, {{1, 2}}};
     input.reference = {{"loss"}, {{0, 1, 2, 3}}};
     EXPECT_FALSE(read_truth(truth_file(dir / "none.h5", {}), input).has_value());
