@@ -5,6 +5,7 @@
 #include "app/usage_pass.hpp"
 
 #include "assay/base/error.hpp"
+#include "assay/base/fault.hpp"
 #include "assay/base/log.hpp"
 #include "assay/comm/agree.hpp"
 #include "assay/comm/message.hpp"
@@ -108,6 +109,7 @@ void reduce_and_finish(job::Job const& job, OutputFiles const& files, pass::Pass
     std::filesystem::path const partial = store::partial_of(files.results());
     usage::AuditInput const input = usage::read_columns(partial, job.usage.reference);
     usage::Audit const audit = usage::audit_usage(input, usage::audit_options(job));
+    fault_point("reduce");
     auto const truth = report::read_truth(partial, input);
     store::complete(files.results(), usage::metrics(audit), {{"finished", utc_now()}},
                     {{"shards_resumed", static_cast<std::int64_t>(summary.resumed)}});

@@ -1,6 +1,7 @@
 #include "assay/model/checkpoint.hpp"
 
 #include "assay/base/error.hpp"
+#include "assay/base/fault.hpp"
 #include "assay/base/sha256.hpp"
 #include "assay/comm/agree.hpp"
 #include "assay/comm/collectives.hpp"
@@ -34,7 +35,9 @@ void save_checkpoint(comm::Communicator const& comm, std::filesystem::path const
         archive.save_to(bytes);
         std::filesystem::path const temporary = path.string() + ".new";
         std::ofstream file(temporary, std::ios::binary);
-        file << sha256(bytes.str()) << bytes.str();
+        file << sha256(bytes.str());
+        fault_point("checkpoint");
+        file << bytes.str();
         file.close();
         if (!file)
             fail(Exit::io,

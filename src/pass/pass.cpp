@@ -1,6 +1,7 @@
 #include "assay/pass/pass.hpp"
 
 #include "assay/base/error.hpp"
+#include "assay/base/fault.hpp"
 #include "assay/base/log.hpp"
 #include "assay/base/signals.hpp"
 #include "assay/comm/agree.hpp"
@@ -147,6 +148,7 @@ class Loop {
                 file_.write<float>(sources_[source].columns[c], begin,
                                    count ? std::span(computed.values).subspan(c * count, count)
                                          : std::span<float const>());
+            fault_point("shard");
         }
         file_.write_checksum(computed.shard ? computed.shard->number : store::ResultFile::none,
                              checksum(computed.values));

@@ -1,5 +1,6 @@
 #include "assay/store/result_file.hpp"
 
+#include "assay/base/fault.hpp"
 #include "assay/comm/agree.hpp"
 #include "assay/comm/collectives.hpp"
 
@@ -31,6 +32,7 @@ void create_contents(Handle const& file, ResultLayout const& layout) {
         create_dataset(file, column.path, column.type, column.shape);
         describe(file, column);
     }
+    fault_point("create");
     create_dataset(file, kDone, native_type<std::uint8_t>(), {layout.shards});
     create_dataset(file, kChecksum, native_type<std::uint64_t>(), {layout.shards});
     describe(file, {kDone, -1, {}, "1: the shard's data is on disk", "1", ""});
@@ -184,6 +186,7 @@ void ResultFile::write_flags(std::span<std::uint64_t const> shards, std::uint8_t
 void ResultFile::commit(std::span<std::uint64_t const> shards) {
     comm::agree(comm_,
                 [&] { require(H5Fflush(file_.id(), H5F_SCOPE_GLOBAL), "flushing " + path_.string()); });
+    fault_point("mark");
     write_flags(shards, 1);
 }
 
@@ -230,6 +233,7 @@ void complete(std::filesystem::path const& path, Metrics const& metrics,
     require(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flushing " + path.string());
     file.close();
     sync_to_disk(partial_of(path));
+    fault_point("rename");
     std::filesystem::rename(partial_of(path), path);
     sync_to_disk(std::filesystem::absolute(path).parent_path());
 }
