@@ -2,6 +2,7 @@
 #include "app/commands.hpp"
 
 #include "assay/base/error.hpp"
+#include "assay/base/gpus.hpp"
 #include "assay/base/log.hpp"
 #include "assay/base/signals.hpp"
 #include "assay/base/version.hpp"
@@ -89,6 +90,8 @@ void import(data::ImportRequest const& request) {
 void print_version() {
     fmt::print("assay {} ({})\ntorch {}, GPUs visible: {}\n", version(), git_hash(), model::torch_version(),
                torch::cuda::device_count());
+    for (std::string const& uuid : gpu_uuids())
+        fmt::print("driver: {}\n", uuid);
 }
 
 void add_job_options(CLI::App& command, app::RunRequest& request) {
@@ -98,6 +101,7 @@ void add_job_options(CLI::App& command, app::RunRequest& request) {
     command.add_option("--output", request.output, "folder of the results, instead of the job's");
     command.add_flag("--resume", request.resume, "go on with an unfinished run");
     command.add_flag("--overwrite", request.overwrite, "replace what is in the output folder");
+    command.add_flag("--share-gpus", request.share_gpus, "several ranks may use one GPU");
 }
 
 void add_reduce_options(CLI::App& command, app::ReduceRequest& request) {
@@ -135,7 +139,7 @@ int main(int argc, char** argv) {
         cli.add_subcommand("run", "compute, fit, answer; also under mpirun or srun");
     add_job_options(*run_command, run_request);
     run_command->add_flag("--allow-size-mismatch", run_request.allow_size_mismatch,
-                          "run although Slurm promised another number of tasks");
+                          "run although the launcher announced another number of ranks");
     CLI::App* const reduce_command = cli.add_subcommand("reduce", "fit again from a results file, offline");
     add_reduce_options(*reduce_command, reduce_request);
     reduce_command

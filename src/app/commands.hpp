@@ -17,6 +17,7 @@ struct RunRequest {
     bool resume = false;
     bool overwrite = false;
     bool allow_size_mismatch = false;
+    bool share_gpus = false;
     std::string command_line;
 };
 

@@ -11,10 +11,6 @@
 
 #include <cstdlib>
 #include <ctime>
-#include <set>
-#include <sstream>
-
-#include <unistd.h>
 
 namespace assay::app {
 
@@ -23,18 +19,6 @@ namespace {
 std::string environment(char const* name) {
     char const* value = std::getenv(name);
     return value ? value : "";
-}
-
-// Collective. The distinct host names, in byte order
-std::string hosts(comm::Communicator const& comm) {
-    char name[256] = {};
-    ::gethostname(name, sizeof name - 1);
-    std::vector<char> const all = comm::all_gather<char>(comm, std::string(name) + "\n");
-    std::istringstream lines(std::string(all.begin(), all.end()));
-    std::set<std::string> distinct;
-    for (std::string line; std::getline(lines, line);)
-        distinct.insert(line);
-    return fmt::format("{}", fmt::join(distinct, " "));
 }
 
 std::string libraries() {
@@ -55,32 +39,6 @@ std::string utc_now() {
     char text[32];
     std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
     return text;
-}
-
-void check_world_size(comm::Communicator const& comm, bool allow_mismatch) {
-    comm::agree(comm, [&] {
-        std::string const tasks = environment("SLURM_NTASKS");
-        if (!comm.is_root() || tasks.empty() || tasks == std::to_string(comm.size()))
-            return;
-        if (!allow_mismatch)
-            fail(Exit::usage,
-                 "{} MPI ranks, but SLURM_NTASKS={} (wrong launcher or MPI plugin). Start with srun "
-                 "--mpi=pmix or mpirun -n {}, or pass --allow-size-mismatch",
-                 comm.size(), tasks, tasks);
-        spdlog::warn("{} MPI ranks, but SLURM_NTASKS={}", comm.size(), tasks);
-    });
-}
-
-int local_rank(comm::Communicator const& comm) {
-    if (comm.is_serial())
-        return 0;
-    MPI_Comm host = MPI_COMM_NULL;
-    comm::check_mpi(MPI_Comm_split_type(comm.mpi(), MPI_COMM_TYPE_SHARED, comm.rank(), MPI_INFO_NULL, &host),
-                    "MPI_Comm_split_type");
-    int rank = 0;
-    MPI_Comm_rank(host, &rank);
-    MPI_Comm_free(&host);
-    return rank;
 }
 
 Inputs hash_inputs(comm::Communicator const& comm, job::Job const& job) {
@@ -114,7 +72,7 @@ void check_same_job(std::filesystem::path const& results, job::Job const& job) {
 }
 
 void add_provenance(store::ResultLayout& layout, comm::Communicator const& comm, job::Job const& job,
-                    Inputs const& inputs, std::string const& device, std::string const& command_line) {
+                    Inputs const& inputs, Placement const& placement, std::string const& command_line) {
     layout.text = {{"format", "assay-results"},
                    {"software", "assay"},
                    {"software_version", version()},
@@ -122,28 +80,29 @@ void add_provenance(store::ResultLayout& layout, comm::Communicator const& comm,
                    {"job", job::dump(job)},
                    {"job_hash", job::hash(job)},
                    {"command_line", command_line},
-                   {"hosts", hosts(comm)},
+                   {"hosts", hosts(placement)},
+                   {"gpus", gpus(placement)},
                    {"slurm_job_id", environment("SLURM_JOB_ID")},
                    {"libraries", libraries()},
                    {"suspects_sha256", inputs.suspects_sha256},
                    {"held_out_sha256", inputs.held_out_sha256},
                    {"filler_sha256", inputs.filler_sha256},
                    {"model_sha256", inputs.model_sha256},
-                   {"device", device},
+                   {"device", placement.device.str()},
                    {"started", utc_now()},
                    {"finished", "0000-00-00T00:00:00Z"},
                    {"status", "running "}}; // as long as "complete", which is written in place
     layout.numbers = {{"format_version", 1},
                       {"seed", job.job.seed},
                       {"mpi_size", comm.size()},
-                      {"torch_threads", job.compute.threads},
+                      {"torch_threads", placement.threads},
                       {"shards_resumed", 0}};
     for (auto& [name, value] : layout.text)
         value = comm::broadcast(comm, value); // clocks and environments differ; metadata must not
 }
 
 void check_same_run(store::ResultFile const& file, job::Job const& job, Inputs const& inputs,
-                    std::string const& device, std::filesystem::path const& path) {
+                    Placement const& placement, std::filesystem::path const& path) {
     auto const compare = [&](char const* attribute, std::string const& now, char const* what) {
         if (std::string const before = file.text(attribute); before != now)
             fail(Exit::usage,
@@ -156,8 +115,13 @@ void check_same_run(store::ResultFile const& file, job::Job const& job, Inputs c
     compare("held_out_sha256", inputs.held_out_sha256, "held-out file");
     compare("filler_sha256", inputs.filler_sha256, "filler file");
     compare("model_sha256", inputs.model_sha256, "model");
+    std::string const device = placement.device.str();
     if (std::string const before = file.text("device"); before != device)
         spdlog::warn("begun on {}, goes on with {}: the bits of the two parts may differ", before, device);
+    if (std::int64_t const before = file.number("torch_threads"); before != placement.threads)
+        spdlog::warn(
+            "begun with {} thread(s) per rank, goes on with {}: the bits of the two parts may differ", before,
+            placement.threads);
     if (std::string const before = file.text("git_hash"); before != git_hash())
         spdlog::warn("begun by build {}, goes on with {}: the bits of the two parts may differ", before,
                      git_hash());

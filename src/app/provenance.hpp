@@ -1,6 +1,8 @@
 //! What a results file says of its making.
 #pragma once
 
+#include "app/placement.hpp"
+
 #include "assay/comm/communicator.hpp"
 #include "assay/job/job.hpp"
 #include "assay/store/result_file.hpp"
@@ -8,13 +10,6 @@
 #include <string>
 
 namespace assay::app {
-
-//! Collective. Error(usage), on all ranks, if the launcher started another number of ranks than Slurm's
-//! SLURM_NTASKS says: then either ranks are missing or several programs think that each is alone.
-void check_world_size(comm::Communicator const& comm, bool allow_mismatch);
-
-//! Collective. This rank's number among those on its host.
-int local_rank(comm::Communicator const& comm);
 
 //! The identity of a run's inputs; a resumed run must have the same.
 struct Inputs {
@@ -32,13 +27,13 @@ void check_same_job(std::filesystem::path const& results, job::Job const& job);
 
 //! Collective. Adds the root attributes to a layout.
 void add_provenance(store::ResultLayout& layout, comm::Communicator const& comm, job::Job const& job,
-                    Inputs const& inputs, std::string const& device, std::string const& command_line);
+                    Inputs const& inputs, Placement const& placement, std::string const& command_line);
 
 //! Local. Error(usage) naming what differs, if a partial file belongs to another job, data set or model; a
-//! warning if it was begun on another device or by another build. For root: devices of other ranks have other
-//! numbers.
+//! warning if it was begun on another device, with other threads or by another build. For root: devices of
+//! other ranks have other numbers.
 void check_same_run(store::ResultFile const& file, job::Job const& job, Inputs const& inputs,
-                    std::string const& device, std::filesystem::path const& path);
+                    Placement const& placement, std::filesystem::path const& path);
 
 //! "2026-01-31T12:00:00Z"
 std::string utc_now();

@@ -54,16 +54,10 @@ void check_samples(comm::Communicator const& comm, data::Split const& split) {
     });
 }
 
-torch::Device setup(comm::Communicator const& comm, job::Job const& job) {
-    model::setup_torch(static_cast<int>(job.compute.threads));
-    int const local = local_rank(comm);
-    return comm::agree(comm, [&] { return model::choose_device(job.compute.device, local); });
-}
-
 // Collective. A new file, or the unfinished one of this very job
 store::ResultFile open_results(comm::Communicator const& comm, job::Job const& job, data::Split const& split,
                                Target const& target, OutputFiles const& files, store::ResultLayout layout,
-                               Inputs inputs, torch::Device device, RunRequest const& request) {
+                               Inputs inputs, Placement const& placement, RunRequest const& request) {
     inputs.model_sha256 = target.sha256;
     bool const go_on =
         request.resume &&
@@ -72,7 +66,7 @@ store::ResultFile open_results(comm::Communicator const& comm, job::Job const& j
         store::ResultFile file = store::ResultFile::reopen(comm, files.results());
         try {
             // On all ranks, for the message; attributes are read together
-            comm::agree(comm, [&] { check_same_run(file, job, inputs, device.str(), files.results()); });
+            comm::agree(comm, [&] { check_same_run(file, job, inputs, placement, files.results()); });
         } catch (comm::AgreedError const&) {
             file.close();
             throw;
@@ -81,7 +75,7 @@ store::ResultFile open_results(comm::Communicator const& comm, job::Job const& j
                             split); // the run before may have been killed in the middle of this
         return file;
     }
-    add_provenance(layout, comm, job, inputs, device.str(), request.command_line);
+    add_provenance(layout, comm, job, inputs, placement, request.command_line);
     store::ResultFile file = store::ResultFile::create(comm, files.results(), layout);
     write_known_columns(comm, file, job, split);
     return file;
@@ -123,6 +117,8 @@ void reduce_and_finish(job::Job const& job, OutputFiles const& files, pass::Pass
 void run(comm::Communicator const& comm, RunRequest const& request) {
     check_world_size(comm, request.allow_size_mismatch);
     job::Job const job = read_job(comm, request);
+    Placement const placement = place_ranks(comm, job.compute, request.share_gpus);
+    torch::Device const device = placement.device;
     OutputFiles const files = output_of(job, request);
     bool complete = false;
     OutputLock const lock = comm::agree(comm, [&] {
@@ -146,7 +142,6 @@ void run(comm::Communicator const& comm, RunRequest const& request) {
         return;
     }
 
-    torch::Device const device = setup(comm, job);
     data::Split const split = comm::agree(comm, [&] { return data::make_split(job); });
     check_samples(comm, split);
     spdlog::info("{}: {} suspects, {} held-out samples, {} rank(s), device {}", job.job.name,
@@ -161,7 +156,7 @@ void run(comm::Communicator const& comm, RunRequest const& request) {
     auto const shards = pass::plan_shards(sources, static_cast<std::uint64_t>(job.compute.shard_size)).size();
     store::ResultLayout layout = usage_layout(job, split, job_signals(job, split, target), shards);
     pass::PassSummary const summary = compute_columns(
-        comm, open_results(comm, job, split, target, files, std::move(layout), inputs, device, request),
+        comm, open_results(comm, job, split, target, files, std::move(layout), inputs, placement, request),
         sources, job);
     comm::agree(comm, [&] {
         if (comm.is_root())
@@ -170,10 +165,16 @@ void run(comm::Communicator const& comm, RunRequest const& request) {
 }
 
 void check(comm::Communicator const& comm, RunRequest const& request) {
+    check_world_size(comm, /*allow_mismatch=*/true); // often one process in an allocation for many
     job::Job const job = read_job(comm, request);
+    job::Compute compute = job.compute;
+    if (compute.device == "cuda" && !torch::cuda::is_available()) { // a login node has none
+        spdlog::info("compute.device=\"cuda\", but no GPU is visible here: places are shown without");
+        compute.device = "cpu";
+    }
+    place_ranks(comm, compute, request.share_gpus);
     OutputFiles const files = output_of(job, request);
     comm::agree(comm, [&] { check_output(files, request.resume, request.overwrite); });
-    model::setup_torch(static_cast<int>(job.compute.threads));
     data::Split const split = comm::agree(comm, [&] { return data::make_split(job); });
     check_samples(comm, split);
     Target const target = make_trial_target(comm, job, split, torch::kCPU); // a login node has no GPU

@@ -304,6 +304,21 @@ std::optional<std::string> read_string(Handle const& file, std::string const& ob
     return value.substr(0, value.find('\0'));
 }
 
+std::optional<std::int64_t> read_number(Handle const& file, std::string const& object,
+                                        std::string const& name) {
+    if (H5Aexists_by_name(file.id(), object.c_str(), name.c_str(), H5P_DEFAULT) <= 0)
+        return std::nullopt;
+    Handle const attribute(H5Aopen_by_name(file.id(), object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT),
+                           name);
+    Handle const type(H5Aget_type(attribute.id()), name);
+    Handle const space(H5Aget_space(attribute.id()), name);
+    if (H5Tget_class(type.id()) != H5T_INTEGER || H5Sget_simple_extent_npoints(space.id()) != 1)
+        return std::nullopt;
+    std::int64_t value = 0;
+    require(H5Aread(attribute.id(), H5T_NATIVE_INT64, &value), name);
+    return value;
+}
+
 void write_number(Handle const& file, std::string const& object, std::string const& name, hid_t type,
                   void const* value) {
     write_attribute(file, object, name, Handle(H5Tcopy(type), "H5Tcopy"), value);

@@ -203,6 +203,10 @@ std::string ResultFile::text(std::string const& name) const {
     return read_string(file_, "/", name).value_or("");
 }
 
+std::int64_t ResultFile::number(std::string const& name) const {
+    return read_number(file_, "/", name).value_or(0);
+}
+
 void ResultFile::close() {
     comm::agree(comm_, [&] {
         herr_t const flushed = H5Fflush(file_.id(), H5F_SCOPE_GLOBAL);

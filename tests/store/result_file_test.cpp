@@ -25,7 +25,7 @@ ResultLayout layout() {
                       {"/metrics/usage/curve", native_type<double>(), {2, 3}, "a table", "1", ""}};
     layout.shards = kShards;
     layout.text = {{"status", "running "}, {"job_hash", "abc"}, {"finished", "0000-00-00T00:00:00Z"}};
-    layout.numbers = {{"shards_resumed", 0}};
+    layout.numbers = {{"shards_resumed", 0}, {"seed", 5}};
     layout.metric_names["/metrics/usage"] = {"bound"};
     layout.metric_texts["/metrics/usage"] = {"reason"};
     return layout;
@@ -92,6 +92,9 @@ TEST_F(Results, AreUnfinishedUntilComplete) {
     EXPECT_EQ(file.text("status"), "running ");
     EXPECT_EQ(file.text("job_hash"), "abc");
     EXPECT_EQ(file.text("none"), "");
+    EXPECT_EQ(file.number("seed"), 5);
+    EXPECT_EQ(file.number("none"), 0);
+    EXPECT_EQ(file.number("status"), 0); // a text
     EXPECT_EQ(file.shards_done(), std::vector<std::uint8_t>(kShards, 0));
     file.close();
     EXPECT_TRUE(ResultFile::has_partial(path()));

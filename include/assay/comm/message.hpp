@@ -26,4 +26,17 @@ void broadcast_object(Communicator const& comm, T& value) {
     boost::archive::binary_iarchive(stream) >> value;
 }
 
+//! Collective. Everyone's values, in rank order, on every rank.
+template <class T>
+std::vector<T> all_gather_objects(Communicator const& comm, T const& mine) {
+    std::ostringstream out;
+    boost::archive::binary_oarchive(out) << mine;
+    std::vector<char> const bytes = all_gather<char>(comm, out.str());
+    std::istringstream in(std::string(bytes.begin(), bytes.end()));
+    std::vector<T> all(static_cast<std::size_t>(comm.size()));
+    for (T& value : all)
+        boost::archive::binary_iarchive(in) >> value;
+    return all;
+}
+
 } // namespace assay::comm

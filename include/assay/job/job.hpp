@@ -114,7 +114,8 @@ struct Compute {
         visit("device", device, one_of({"auto", "cpu", "cuda"}), "", "auto: cuda where there is one");
         visit("batch_size", batch_size, in(1, 1e6), "samples", "per forward pass");
         visit("shard_size", shard_size, in(1, 1e9), "samples", "unit of reading, writing and resuming");
-        visit("threads", threads, in(1, 1024), "", "CPU threads per rank; part of what fixes the bits");
+        visit("threads", threads, in(0, 1024), "",
+              "CPU threads per rank; part of what fixes the bits; 0 = as many as a rank has CPUs");
     }
 };
 

@@ -107,6 +107,8 @@ void write_string(Handle const& file, std::string const& object, std::string con
                   std::string const& value, std::size_t size = 0);
 std::optional<std::string> read_string(Handle const& file, std::string const& object,
                                        std::string const& name);
+std::optional<std::int64_t> read_number(Handle const& file, std::string const& object,
+                                        std::string const& name);
 void write_number(Handle const& file, std::string const& object, std::string const& name, hid_t type,
                   void const* value);
 template <class T>

@@ -81,6 +81,8 @@ class ResultFile {
 
     //! Local read of a root attribute.
     std::string text(std::string const& name) const;
+    //! Local read of a root attribute; 0 if there is none.
+    std::int64_t number(std::string const& name) const;
     //! Flushes and closes, leaving the partial file for complete() or a later run.
     void close();
 
