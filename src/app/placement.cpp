@@ -5,6 +5,7 @@
 #include "assay/comm/agree.hpp"
 
 #include <cstdlib>
+#include <optional>
 #include <set>
 
 namespace assay::app {
@@ -51,8 +52,7 @@ void check_world_size(comm::Communicator const& comm, bool allow_mismatch) {
         if (!allow_mismatch)
             fail(Exit::usage,
                  "{} MPI rank(s), but {}={} (wrong launcher or MPI plugin: processes may not know each "
-                 "other). "
-                 "Start with srun --mpi=pmix, or with this MPI's own mpirun -n {}, or pass "
+                 "other). Start with srun --mpi=pmix, or with this MPI's own mpirun -n {}, or pass "
                  "--allow-size-mismatch",
                  comm.size(), mismatch->variable, mismatch->announced, mismatch->announced);
         spdlog::warn("{} MPI rank(s), but {}={}", comm.size(), mismatch->variable, mismatch->announced);
