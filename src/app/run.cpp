@@ -7,7 +7,9 @@
 #include "assay/base/error.hpp"
 #include "assay/base/fault.hpp"
 #include "assay/base/log.hpp"
+#include "assay/base/signals.hpp"
 #include "assay/comm/agree.hpp"
+#include "assay/comm/collectives.hpp"
 #include "assay/comm/message.hpp"
 #include "assay/job/job_file.hpp"
 #include "assay/model/torch_setup.hpp"
@@ -52,6 +54,21 @@ void check_samples(comm::Communicator const& comm, data::Split const& split) {
                 data::check_unique_ids(view->dataset());
         }
     });
+}
+
+// Collective. From here on a stop waits for the next shard or epoch, so that every restart gets further. One
+// that was asked to stop before would only do the same again, and must not be sent back to the queue for ever
+void stop_before_work(comm::Communicator const& comm, OutputFiles const& files) {
+    if (comm::all_max(comm, stop_requested()) == 0)
+        return;
+    bool const begun =
+        store::ResultFile::has_partial(files.results()) || std::filesystem::exists(files.checkpoint());
+    if (comm::broadcast(comm, std::int64_t{begun}) == 0)
+        throw comm::AgreedError(Exit::stopped, "stopped on a signal before anything was computed. Run again");
+    throw comm::AgreedError(
+        Exit::internal,
+        "stopped on a signal before this restart finished a shard or epoch (its time went into "
+        "reading and checking the data). Give it more time, and go on with --resume");
 }
 
 // Collective. A new file, or the unfinished one of this very job
@@ -149,6 +166,7 @@ void run(comm::Communicator const& comm, RunRequest const& request) {
                  device.str());
 
     Inputs const inputs = hash_inputs(comm, job);
+    stop_before_work(comm, files);
     Target const target =
         make_target(comm, job, split, training_key(job, inputs), files, request.resume, device);
     std::vector<pass::Source> const sources =

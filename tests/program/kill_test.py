@@ -106,6 +106,26 @@ class Kill(common.ProgramTest):
     def test_stop_signal_saves_and_says_75(self):
         self.assertIsNotNone(self.check_resumed(self.stop_in_the_pass(), 3))
 
+    def stopped_at_once(self, output):
+        """A run that is sent SIGUSR1 as soon as it listens; its exit code and last words."""
+        process = self.start(self.job, output, 0, "--resume")
+        caught = 0
+        while process.poll() is None and not caught >> (signal.SIGUSR1 - 1) & 1:
+            status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+            caught = int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16)
+        process.send_signal(signal.SIGUSR1)
+        _, errors = process.communicate(timeout=100)
+        return process.returncode, errors
+
+    def test_a_restart_without_progress_says_70(self):
+        code, errors = self.stopped_at_once(self.folder / "new")
+        self.assertEqual(code, 75, errors)
+        output = self.stop_in_the_pass()
+        code, errors = self.stopped_at_once(output)
+        self.assertEqual(code, 70, errors)
+        self.assertIn("before this restart finished a shard or epoch", errors)
+        self.assertIsNotNone(self.check_resumed(output, 2))
+
     def test_a_broken_shard_is_computed_again(self):
         output = self.stop_in_the_pass()
         with h5py.File(output / "results.h5.partial", "r+") as file:

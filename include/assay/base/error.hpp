@@ -14,7 +14,7 @@ enum class Exit : int {
     done = 0,
     usage = 64,    //!< wrong command line, job file, launch, or an output that exists: fix the request
     data = 65,     //!< a data set, model or results file is invalid: fix the input
-    internal = 70, //!< a bug, or memory that ran out
+    internal = 70, //!< a bug, memory that ran out, or a restart without progress
     io = 74,       //!< reading or writing failed: disk full, no permission
     stopped = 75,  //!< stopped on a signal with its state saved: run again with --resume
 };
