@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing and builds: `jobs/setup.sh [PRESET]` (release, debug, sanitize). Debian 12, root or sudo.
+# `jobs/setup.sh PRESET cluster` also installs what the tests under a real Slurm and on two hosts need.
 # Both commands of the README begin with this, so this is the one list of packages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,6 +17,8 @@ packages=(
   hdf5-tools python3-numpy python3-h5py python3-pandas python3-torch  # tests read results as users do
   dataset-fashion-mnist                                    # real data
 )
+cluster_packages=(slurmctld slurmd slurm-client munge iproute2)
+[[ ${2:-} != cluster ]] || packages+=("${cluster_packages[@]}")
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

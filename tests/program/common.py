@@ -100,10 +100,8 @@ def differences(a, b, groups=GROUPS):
 class ProgramTest(unittest.TestCase):
     def setUp(self):
         self.scratch = tempfile.TemporaryDirectory(prefix="assay-test-")
+        self.addCleanup(self.scratch.cleanup)  # after whatever a test cleans up
         self.folder = pathlib.Path(self.scratch.name)
-
-    def tearDown(self):
-        self.scratch.cleanup()
 
 
 def main():
@@ -113,6 +111,7 @@ def main():
     parser.add_argument("--mpirun", required=True)
     parser.add_argument("--kills", type=int, default=4, help="how often kill_test kills")
     parser.add_argument("--seed", type=int, default=None, help="of kill_test's moments")
+    parser.add_argument("--time-limit", action="store_true", help="slurm_test waits for a real time limit, too")
     options, rest = parser.parse_known_args()
     options.assay = os.path.abspath(options.assay)
     sys.modules["common"] = sys.modules[__name__]
