@@ -183,12 +183,21 @@ class Slurm(common.ProgramTest):
     def test_real_time_limit(self):
         if not common.options.time_limit:
             self.skipTest("takes minutes; run with --time-limit")
-        slow = ("--set", "usage.augmentations=64", "--set", "compute.shard_size=16", "--set", "model.train.width=64")
-        number = self.submit("--time=1", "--signal=B:USR1@20", arguments=slow)
-        job = self.ended(number, "COMPLETED", seconds=900)
+        common.write_data_set(self.folder / "a.h5", 4000, seed=3)
+        common.write_data_set(self.folder / "b.h5", 2000, seed=4)
+        keys = {"dataset.suspects": self.folder / "a.h5", "dataset.suspect_count": 4000,
+                "dataset.held_out": self.folder / "b.h5", "dataset.held_out_count": 2000,
+                "model.train.usage_fraction": 0.05}
+        more = [*SLOW, *(word for key, value in keys.items() for word in ("--set", f"{key}={value}"))]
+        number = self.submit("--time=1", "--signal=B:USR1@20", arguments=more, ASSAY_MAX_RESTARTS="30")
+        job = self.slurm.wait(number, ENDED, 1200)
+        self.assertEqual(job["JobState"], "COMPLETED", self.text())
         self.assertGreater(int(job["Restarts"]), 0, self.text())
         self.assertGreater(self.shards_resumed(), 0)
-        print(self.text())
+        print(f"{job['Restarts']} restarts")
+        whole = self.folder / "whole"
+        common.assay("run", self.job_file, "--output", whole, *more, ranks=2, timeout=1200)
+        self.assertEqual(common.differences(whole / "results.h5", self.output / "results.h5"), "")
 
 
 if __name__ == "__main__":
