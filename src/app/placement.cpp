@@ -31,13 +31,21 @@ std::optional<Mismatch> find_mismatch(int ranks) {
     return std::nullopt;
 }
 
+// An attribute of a results file holds at most 64 KiB: of very many names, the first stand for all
 template <class Field>
 std::string distinct(Placement const& placement, Field field) {
     std::set<std::string> values;
     for (comm::RankPlace const& place : placement.ranks)
         if (!(place.*field).empty())
             values.insert(place.*field);
-    return fmt::format("{}", fmt::join(values, " "));
+    constexpr std::size_t kMost = 32 << 10;
+    std::string names;
+    for (auto const& value : values) {
+        if (names.size() + value.size() > kMost)
+            return names + fmt::format(" ... ({} in all)", values.size());
+        names += (names.empty() ? "" : " ") + value;
+    }
+    return names;
 }
 
 } // namespace

@@ -41,20 +41,37 @@ std::string utc_now() {
     return text;
 }
 
+std::string hash_file(comm::Communicator const& comm, std::filesystem::path const& path) {
+    constexpr std::uint64_t kPiece = 64 << 20;
+    auto const ranks = static_cast<std::uint64_t>(comm.size()),
+               rank = static_cast<std::uint64_t>(comm.rank());
+    std::uint64_t pieces = 0;
+    std::string const own = comm::agree(comm, [&] {
+        std::string digests;
+        pieces = (std::filesystem::file_size(path) + kPiece - 1) / kPiece;
+        for (std::uint64_t piece = rank; piece < pieces; piece += ranks)
+            digests += sha256_file(path, piece * kPiece, (piece + 1) * kPiece) + "\n";
+        return digests;
+    });
+    std::vector<char> const all = comm::all_gather<char>(comm, own);
+    constexpr std::size_t kLine = 65;
+    std::string list; // the pieces in their order; rank r has every ranks-th from r on
+    for (std::uint64_t piece = 0; piece < pieces; ++piece) {
+        std::uint64_t const before =
+            piece % ranks * (pieces / ranks) + std::min(piece % ranks, pieces % ranks);
+        auto const line = all.begin() + static_cast<std::ptrdiff_t>((before + piece / ranks) * kLine);
+        list.append(line, line + kLine);
+    }
+    return sha256(list);
+}
+
 Inputs hash_inputs(comm::Communicator const& comm, job::Job const& job) {
     Inputs inputs;
-    comm::agree(comm, [&] {
-        if (!comm.is_root())
-            return;
-        inputs.suspects_sha256 = sha256_file(job.dataset.suspects);
-        if (!job.dataset.held_out.empty())
-            inputs.held_out_sha256 = sha256_file(job.dataset.held_out);
-        if (job.trains() && !job.train.filler.empty())
-            inputs.filler_sha256 = sha256_file(job.train.filler);
-    });
-    inputs.suspects_sha256 = comm::broadcast(comm, inputs.suspects_sha256);
-    inputs.held_out_sha256 = comm::broadcast(comm, inputs.held_out_sha256);
-    inputs.filler_sha256 = comm::broadcast(comm, inputs.filler_sha256);
+    inputs.suspects_sha256 = hash_file(comm, job.dataset.suspects);
+    if (!job.dataset.held_out.empty())
+        inputs.held_out_sha256 = hash_file(comm, job.dataset.held_out);
+    if (job.trains() && !job.train.filler.empty())
+        inputs.filler_sha256 = hash_file(comm, job.train.filler);
     return inputs;
 }
 

@@ -16,7 +16,11 @@ struct Inputs {
     std::string suspects_sha256, held_out_sha256, filler_sha256, model_sha256;
 };
 
-//! Collective. Hashes the data files on root; the model's hash is the caller's to add.
+//! Collective. A file's identity: the SHA-256 of the list of the SHA-256s of its pieces of 64 MiB, one line
+//! each, so that ranks share the reading: split -b 64M --filter=sha256sum FILE | cut -c-64 | sha256sum
+std::string hash_file(comm::Communicator const& comm, std::filesystem::path const& path);
+
+//! Collective. Hashes the data files; the model's hash is the caller's to add.
 Inputs hash_inputs(comm::Communicator const& comm, job::Job const& job);
 
 //! What a training is a function of, hashed: the job and its data files.

@@ -11,10 +11,12 @@
 #include "assay/comm/agree.hpp"
 #include "assay/comm/collectives.hpp"
 #include "assay/comm/message.hpp"
+#include "assay/data/choose.hpp"
 #include "assay/job/job_file.hpp"
 #include "assay/model/torch_setup.hpp"
 #include "assay/report/summary.hpp"
 #include "assay/usage/columns.hpp"
+#include "assay/usage/partners.hpp"
 
 #include <cstdio>
 
@@ -40,20 +42,22 @@ OutputFiles output_of(job::Job const& job, RunRequest const& request) {
 }
 
 // Collective. Every sample's values, shared out over the ranks
-void check_samples(comm::Communicator const& comm, data::Split const& split) {
-    comm::agree(comm, [&] {
-        for (data::View const* view : {&split.suspects, split.held_out ? &*split.held_out : nullptr,
-                                       split.filler.size() ? &split.filler : nullptr}) {
-            if (!view)
-                continue;
-            std::uint64_t const size = view->dataset().info().size;
-            auto const ranks = static_cast<std::uint64_t>(comm.size()),
-                       rank = static_cast<std::uint64_t>(comm.rank());
-            data::check_values(view->dataset(), size * rank / ranks, size * (rank + 1) / ranks);
-            if (comm.is_root())
-                data::check_unique_ids(view->dataset());
-        }
-    });
+void check_samples(comm::Communicator const& comm, job::Job const& job, data::Split const& split) {
+    for (data::View const* view : {&split.suspects, split.held_out ? &*split.held_out : nullptr,
+                                   split.filler.size() ? &split.filler : nullptr}) {
+        if (!view)
+            continue;
+        data::Slice const mine = data::my_slice(comm, view->dataset().info().size);
+        comm::agree(comm, [&] { data::check_values(view->dataset(), mine.begin, mine.end); });
+        data::check_unique_ids(comm, view->dataset());
+    }
+    if (job.uses_partners())
+        comm::agree(comm, [&] {
+            usage::MixingCycles cycles(split.suspects, static_cast<std::uint64_t>(job.job.seed));
+            for (auto block = static_cast<std::uint64_t>(comm.rank()); block < cycles.blocks();
+                 block += static_cast<std::uint64_t>(comm.size()))
+                cycles.load(block);
+        });
 }
 
 // Collective. From here on a stop waits for the next shard or epoch, so that every restart gets further. One
@@ -118,7 +122,8 @@ pass::PassSummary compute_columns(comm::Communicator const& comm, store::ResultF
 // Root. Fits, completes the results file, writes the summary, prints the answer
 void reduce_and_finish(job::Job const& job, OutputFiles const& files, pass::PassSummary const& summary) {
     std::filesystem::path const partial = store::partial_of(files.results());
-    usage::AuditInput const input = usage::read_columns(partial, job.usage.reference);
+    usage::AuditInput const input =
+        usage::read_columns(partial, job.usage.reference, static_cast<std::uint64_t>(job.usage.fit_samples));
     usage::Audit const audit = usage::audit_usage(input, usage::audit_options(job));
     fault_point("reduce");
     auto const truth = report::read_truth(partial, input);
@@ -159,8 +164,8 @@ void run(comm::Communicator const& comm, RunRequest const& request) {
         return;
     }
 
-    data::Split const split = comm::agree(comm, [&] { return data::make_split(job); });
-    check_samples(comm, split);
+    data::Split const split = data::make_split(comm, job);
+    check_samples(comm, job, split);
     spdlog::info("{}: {} suspects, {} held-out samples, {} rank(s), device {}", job.job.name,
                  split.suspects.size(), split.held_out ? split.held_out->size() : 0, comm.size(),
                  device.str());
@@ -171,7 +176,7 @@ void run(comm::Communicator const& comm, RunRequest const& request) {
         make_target(comm, job, split, training_key(job, inputs), files, request.resume, device);
     std::vector<pass::Source> const sources =
         comm::agree(comm, [&] { return usage_sources(job, split, target, device); });
-    auto const shards = pass::plan_shards(sources, static_cast<std::uint64_t>(job.compute.shard_size)).size();
+    auto const shards = pass::ShardPlan(sources, static_cast<std::uint64_t>(job.compute.shard_size)).size();
     store::ResultLayout layout = usage_layout(job, split, job_signals(job, split, target), shards);
     pass::PassSummary const summary = compute_columns(
         comm, open_results(comm, job, split, target, files, std::move(layout), inputs, placement, request),
@@ -193,11 +198,11 @@ void check(comm::Communicator const& comm, RunRequest const& request) {
     place_ranks(comm, compute, request.share_gpus);
     OutputFiles const files = output_of(job, request);
     comm::agree(comm, [&] { check_output(files, request.resume, request.overwrite); });
-    data::Split const split = comm::agree(comm, [&] { return data::make_split(job); });
-    check_samples(comm, split);
+    data::Split const split = data::make_split(comm, job);
+    check_samples(comm, job, split);
     Target const target = make_trial_target(comm, job, split, torch::kCPU); // a login node has no GPU
     auto const sources = comm::agree(comm, [&] { return usage_sources(job, split, target, torch::kCPU); });
-    auto const shards = pass::plan_shards(sources, static_cast<std::uint64_t>(job.compute.shard_size)).size();
+    auto const shards = pass::ShardPlan(sources, static_cast<std::uint64_t>(job.compute.shard_size)).size();
     if (comm.is_root())
         fmt::print(
             "{}: fine; {} suspects, {} held-out samples, {} to train on, {} classes, {} signals, {} shards, "

@@ -1,6 +1,8 @@
 #include "app/usage_pass.hpp"
 
 #include "assay/base/error.hpp"
+#include "assay/comm/agree.hpp"
+#include "assay/data/choose.hpp"
 #include "assay/usage/classifier_signals.hpp"
 #include "assay/usage/columns.hpp"
 #include "assay/usage/partners.hpp"
@@ -70,9 +72,9 @@ pass::Source partnered_source(data::View const& suspects, SignalComputer const& 
     for (char const* group : {usage::kSuspectSignals, usage::kPartnerSignals, usage::kControlSignals})
         add_columns(source.columns, group, computer.plan.signals);
     std::uint64_t const seed = computer.plan.seed;
-    source.read = [&suspects, next = usage::mixing_cycles(suspects, seed)](std::uint64_t begin,
-                                                                           std::uint64_t end) {
-        return usage::read_for_mixing(suspects, next, begin, end);
+    source.read = [&suspects, cycles = usage::MixingCycles(suspects, seed)](std::uint64_t begin,
+                                                                            std::uint64_t end) mutable {
+        return usage::read_for_mixing(suspects, cycles, begin, end);
     };
     source.compute = [computer, seed](data::Samples&& read) {
         usage::Mixed const mixed = usage::mix(read, computer.info, seed);
@@ -100,6 +102,23 @@ void announce_samples(store::ResultLayout& layout, std::string const& prefix, st
         {prefix + "/id", store::native_type<std::uint64_t>(), {size}, "sample id", "1", ""});
     layout.columns.push_back(
         {prefix + "/label", store::native_type<std::int64_t>(), {size}, "label", "1", ""});
+}
+
+// Collective. Writes a column of `size` rows, each rank its slice, a piece at a time; values(begin, end) is
+// local
+template <class Values>
+void write_in_slices(comm::Communicator const& comm, store::ResultFile& file, std::string const& column,
+                     std::uint64_t size, Values const& values) {
+    constexpr std::uint64_t kPiece = 1 << 18;
+    data::Slice const mine = data::my_slice(comm, size);
+    std::uint64_t const longest =
+        (size + 63) / 64 / static_cast<std::uint64_t>(comm.size()) * 64 + 64; // a slice
+    for (std::uint64_t done = 0; done < longest; done += kPiece) {
+        std::uint64_t const begin = std::min(mine.end, mine.begin + done);
+        auto const piece =
+            comm::agree(comm, [&] { return values(begin, std::min(mine.end, begin + kPiece)); });
+        file.write(column, begin, std::span(piece));
+    }
 }
 
 } // namespace
@@ -161,19 +180,28 @@ store::ResultLayout usage_layout(job::Job const& job, data::Split const& split,
 
 void write_known_columns(comm::Communicator const& comm, store::ResultFile& file, job::Job const& job,
                          data::Split const& split) {
-    auto const write = [&]<class T>(std::string const& column, std::vector<T> const& values) {
-        file.write_from_root<T>(column, comm.is_root() ? std::span<T const>(values) : std::span<T const>());
+    data::View const& suspects = split.suspects;
+    auto const write = [&](std::string const& column, std::uint64_t size, auto const& values) {
+        write_in_slices(comm, file, column, size, values);
     };
-    write("/samples/id", split.suspects.ids());
-    write("/samples/label", split.suspects.labels());
+    auto const ids = [](data::View const& view) {
+        return [&view](std::uint64_t begin, std::uint64_t end) { return view.ids(begin, end); };
+    };
+    auto const labels = [](data::View const& view) {
+        return [&view](std::uint64_t begin, std::uint64_t end) { return view.labels(begin, end); };
+    };
+    write("/samples/id", suspects.size(), ids(suspects));
+    write("/samples/label", suspects.size(), labels(suspects));
     if (!job.uses_partners()) {
-        write("/held_out/samples/id", split.held_out->ids());
-        write("/held_out/samples/label", split.held_out->labels());
+        write("/held_out/samples/id", split.held_out->size(), ids(*split.held_out));
+        write("/held_out/samples/label", split.held_out->size(), labels(*split.held_out));
     }
-    if (!split.member.empty())
-        write("/truth/member", split.member);
+    if (job.trains())
+        write("/truth/member", suspects.size(),
+              [&](std::uint64_t begin, std::uint64_t end) { return data::membership(split, begin, end); });
     if (job.dataset.label_noise > 0)
-        write("/truth/mislabelled", split.suspects.mislabelled());
+        write("/truth/mislabelled", suspects.size(),
+              [&](std::uint64_t begin, std::uint64_t end) { return suspects.mislabelled(begin, end); });
 }
 
 } // namespace assay::app

@@ -20,7 +20,7 @@ std::vector<pass::Source> usage_sources(job::Job const& job, data::Split const& 
 store::ResultLayout usage_layout(job::Job const& job, data::Split const& split,
                                  std::vector<usage::SignalInfo> const& signals, std::uint64_t shards);
 
-//! Collective. Root writes ids, labels and truth: known before the first sample is computed.
+//! Collective. Writes ids, labels and truth: known before the first sample is computed.
 void write_known_columns(comm::Communicator const& comm, store::ResultFile& file, job::Job const& job,
                          data::Split const& split);
 

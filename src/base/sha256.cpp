@@ -4,6 +4,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <memory>
@@ -30,13 +31,18 @@ class Digest {
 
 } // namespace
 
-std::string sha256_file(std::filesystem::path const& path) {
+std::string sha256_file(std::filesystem::path const& path, std::uint64_t begin, std::uint64_t end) {
     std::ifstream file(path, std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(begin));
     Digest digest;
     std::vector<char> piece(1 << 20);
-    while (file.read(piece.data(), static_cast<std::streamsize>(piece.size())) || file.gcount() > 0)
+    while (file && begin < end) {
+        file.read(piece.data(),
+                  static_cast<std::streamsize>(std::min<std::uint64_t>(piece.size(), end - begin)));
         digest.add(piece.data(), static_cast<std::size_t>(file.gcount()));
-    if (!file.eof())
+        begin += static_cast<std::uint64_t>(file.gcount());
+    }
+    if (!file && !file.eof())
         fail(Exit::io, "{}: cannot be read (needed for its SHA-256). Check that it exists and is readable",
              path.string());
     return digest.hex();

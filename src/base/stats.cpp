@@ -36,6 +36,20 @@ double quantile_sorted(std::span<double const> ascending, double level) {
     return ascending[below] + weight * (ascending[above] - ascending[below]);
 }
 
+std::vector<double> quantiles(std::vector<double> x, std::span<double const> levels) {
+    std::vector<double> values;
+    auto begin = x.begin();
+    for (double level : levels) {
+        double const position = level * static_cast<double>(x.size() - 1);
+        auto const below = x.begin() + static_cast<std::ptrdiff_t>(position);
+        std::nth_element(begin, below, x.end());
+        double const next = below + 1 == x.end() ? *below : *std::min_element(below + 1, x.end());
+        values.push_back(*below + (position - static_cast<double>(below - x.begin())) * (next - *below));
+        begin = below; // all before it are smaller
+    }
+    return values;
+}
+
 std::vector<double> sorted(std::span<double const> x) {
     std::vector<double> copy(x.begin(), x.end());
     std::sort(copy.begin(), copy.end());

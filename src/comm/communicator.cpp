@@ -26,7 +26,23 @@ Communicator::Communicator(MPI_Comm parent) : comm_(new MPI_Comm(MPI_COMM_NULL),
     check_mpi(MPI_Comm_size(*comm_, &size_), "MPI_Comm_size");
 }
 
+Communicator Communicator::dry_run(int rank, int size) {
+    Communicator comm;
+    comm.rank_ = rank;
+    comm.size_ = size;
+    comm.traffic_ = std::make_shared<Traffic>();
+    return comm;
+}
+
+void Communicator::count(std::uint64_t bytes) const {
+    if (!traffic_)
+        return;
+    ++traffic_->calls;
+    traffic_->bytes += bytes;
+}
+
 void Communicator::barrier() const {
+    count(0);
     if (comm_)
         check_mpi(MPI_Barrier(*comm_), "MPI_Barrier");
 }

@@ -169,21 +169,28 @@ std::vector<std::int64_t> Dataset::labels(std::uint64_t begin, std::uint64_t end
     return labels;
 }
 
-Samples Dataset::read(std::span<std::uint64_t const> rows) const {
+Samples Dataset::read_keys(std::span<std::uint64_t const> rows) const {
     for (auto const row : rows)
         if (row >= info_.size)
             fail(Exit::internal, "{}: row {} was asked for, but there are {}", path_.string(), row,
                  info_.size);
-    auto const bytes = info_.sample_bytes();
-    auto const type =
-        info_.type == SampleType::uint8 ? store::native_type<std::uint8_t>() : store::native_type<float>();
-    Samples result{std::vector<std::uint64_t>(rows.size()),
-                   std::vector<std::int64_t>(labels_ ? rows.size() : 0),
-                   std::vector<std::byte>(rows.size() * bytes)};
+    Samples result{
+        std::vector<std::uint64_t>(rows.size()), std::vector<std::int64_t>(labels_ ? rows.size() : 0), {}};
     for_each_run(rows, [&](std::uint64_t first, std::uint64_t count, std::size_t at) {
         std::ranges::copy(ids(first, first + count), result.ids.begin() + static_cast<std::ptrdiff_t>(at));
         std::ranges::copy(labels(first, first + count),
                           result.labels.begin() + static_cast<std::ptrdiff_t>(labels_ ? at : 0));
+    });
+    return result;
+}
+
+Samples Dataset::read(std::span<std::uint64_t const> rows) const {
+    Samples result = read_keys(rows);
+    auto const bytes = info_.sample_bytes();
+    auto const type =
+        info_.type == SampleType::uint8 ? store::native_type<std::uint8_t>() : store::native_type<float>();
+    result.values.resize(rows.size() * bytes);
+    for_each_run(rows, [&](std::uint64_t first, std::uint64_t count, std::size_t at) {
         in_file(path_, Exit::io, "Is the file damaged, or the disk?",
                 [&] { store::read_rows(samples_, first, count, type, result.values.data() + at * bytes); });
     });
@@ -222,20 +229,6 @@ void check_values(Dataset const& dataset, std::uint64_t begin, std::uint64_t end
                  "{}: /samples has {} in row {} (id {}); values must be finite. Correct or drop the sample",
                  path, bad->value, rows[bad_row], samples.ids[bad_row]);
     }
-}
-
-void check_unique_ids(Dataset const& dataset) {
-    auto ids = dataset.ids();
-    std::sort(ids.begin(), ids.end());
-    auto const twice = std::adjacent_find(ids.begin(), ids.end());
-    if (twice == ids.end())
-        return;
-    std::uint64_t const id = *twice;
-    ids = dataset.ids();
-    auto const first = std::find(ids.begin(), ids.end(), id);
-    auto const second = std::find(first + 1, ids.end(), id);
-    fail(Exit::data, "{}: /ids has {} at rows {} and {} (ids must be unique). Number the samples anew",
-         dataset.path().string(), id, first - ids.begin(), second - ids.begin());
 }
 
 } // namespace assay::data

@@ -2,6 +2,9 @@
 
 #include "assay/base/error.hpp"
 #include "assay/base/random.hpp"
+#include "assay/comm/agree.hpp"
+#include "assay/comm/collectives.hpp"
+#include "assay/data/choose.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -11,41 +14,44 @@ namespace assay::data {
 
 namespace {
 
+std::uint64_t to_count(std::int64_t count) {
+    return static_cast<std::uint64_t>(count);
+}
+
 // Hands out disjoint random subsets of files, in the order asked
 class Dealer {
   public:
-    explicit Dealer(std::uint64_t seed) : seed_(seed) {}
+    Dealer(comm::Communicator const& comm, std::uint64_t seed) : comm_(comm), seed_(seed) {}
 
+    // Local
     std::shared_ptr<Dataset const> open(std::string const& path) {
-        std::filesystem::path const unique = std::filesystem::weakly_canonical(path);
-        Deck& deck = decks_[unique];
-        if (!deck.dataset) {
+        Deck& deck = decks_[std::filesystem::weakly_canonical(path)];
+        if (!deck.dataset)
             deck.dataset = std::make_shared<Dataset const>(path);
-            deck.order = keyed_order(deck.dataset->ids(), seed_);
-        }
         return deck.dataset;
     }
 
-    // `count` rows, ascending; 0: all that are left
-    std::vector<std::uint64_t> deal(std::string const& path, std::uint64_t count, char const* key) {
+    // Collective. `count` rows; 0: all that are left
+    View deal(std::string const& path, std::int64_t count, char const* key, LabelNoise const& noise) {
         Deck& deck = decks_.at(std::filesystem::weakly_canonical(path));
-        std::uint64_t const left = deck.order.size() - deck.dealt;
-        if (count > left || left == 0)
-            fail(Exit::usage, "{} asks for {} samples of {} (only {} of its {} are left). Ask for fewer", key,
-                 count ? std::to_string(count) : "the remaining", path, left, deck.order.size());
-        auto const begin = deck.order.begin() + static_cast<std::ptrdiff_t>(deck.dealt);
-        deck.dealt += count ? count : left;
-        std::vector<std::uint64_t> rows(begin, deck.order.begin() + static_cast<std::ptrdiff_t>(deck.dealt));
-        std::ranges::sort(rows);
-        return rows;
+        std::uint64_t const size = deck.dataset->info().size, left = size - deck.dealt;
+        comm::agree(comm_, [&] {
+            if (to_count(count) > left || left == 0)
+                fail(Exit::usage, "{} asks for {} samples of {} (only {} of its {} are left). Ask for fewer",
+                     key, count ? std::to_string(count) : "the remaining", path, left, size);
+        });
+        std::uint64_t const begin = deck.dealt;
+        deck.dealt += count ? to_count(count) : left;
+        return {deck.dataset, choose_rows(comm_, *deck.dataset, Rows::all(size), seed_, begin, deck.dealt),
+                noise};
     }
 
   private:
     struct Deck {
         std::shared_ptr<Dataset const> dataset;
-        std::vector<std::size_t> order;
         std::uint64_t dealt = 0;
     };
+    comm::Communicator const& comm_;
     std::uint64_t seed_;
     std::map<std::filesystem::path, Deck> decks_;
 };
@@ -54,6 +60,7 @@ std::string shape_text(store::Shape const& shape) {
     return fmt::format("{}", fmt::join(shape, "x"));
 }
 
+// Local
 void check_fits(Dataset const& dataset, Dataset const& suspects) {
     if (dataset.info().sample_shape != suspects.info().sample_shape)
         fail(Exit::data,
@@ -64,100 +71,112 @@ void check_fits(Dataset const& dataset, Dataset const& suspects) {
         fail(Exit::data,
              "{}: samples are stored in another type than those of {} (one model sees both). Convert one",
              dataset.path().string(), suspects.path().string());
-}
-
-std::int64_t largest_label(Dataset const& dataset) {
-    std::vector<std::int64_t> const labels = dataset.labels();
-    if (labels.empty())
+    if (!dataset.info().has_labels)
         fail(Exit::data,
              "{}: no /labels (a classifier's signals need them). Add int64 labels, one per sample",
              dataset.path().string());
-    return *std::ranges::max_element(labels);
 }
 
-void check_labels(Dataset const& dataset, std::int64_t classes) {
-    std::vector<std::int64_t> const labels = dataset.labels();
-    for (std::size_t row = 0; row < labels.size(); ++row)
-        if (labels[row] < 0 || labels[row] >= classes)
-            fail(Exit::data,
-                 "{}: label {} at row {} (outside the {} classes). Correct the label or dataset.classes",
-                 dataset.path().string(), labels[row], row, classes);
-}
-
-std::uint64_t to_count(std::int64_t count) {
-    return static_cast<std::uint64_t>(count);
-}
-
-// Marks round(fraction x n) suspects as members, chosen by their ids
-std::vector<std::uint8_t> choose_members(View const& suspects, double fraction, std::uint64_t seed) {
-    auto const count =
-        static_cast<std::size_t>(std::llround(fraction * static_cast<double>(suspects.size())));
-    std::vector<std::size_t> const order =
-        keyed_order(suspects.ids(), mix64(seed) ^ 0x6D656D62); // not the deal's
-    std::vector<std::uint8_t> member(suspects.size(), 0);
-    for (std::size_t i = 0; i < count; ++i)
-        member[order[i]] = 1;
-    return member;
-}
-
-} // namespace
-
-Split make_split(job::Job const& job) {
-    auto const seed = static_cast<std::uint64_t>(job.job.seed);
-    Dealer dealer(seed);
-    std::vector<std::shared_ptr<Dataset const>> files;
-    bool const needs_filler = job.trains() && !job.train.filler.empty();
-    files.push_back(dealer.open(job.dataset.suspects));
-    for (std::string const& path : {job.dataset.held_out, needs_filler ? job.train.filler : std::string()})
-        if (!path.empty())
-            files.push_back(dealer.open(path));
-
-    Split split;
-    split.classes = job.dataset.classes;
-    for (auto const& file : files) {
-        check_fits(*file, *files.front());
-        std::int64_t const largest = largest_label(*file);
-        if (job.dataset.classes == 0)
-            split.classes = std::max(split.classes, largest + 1);
+// Local. Calls visit(row, label) for this rank's share of a file
+template <class Visit>
+void for_each_label(comm::Communicator const& comm, Dataset const& dataset, Visit visit) {
+    constexpr std::uint64_t kPiece = 1 << 18;
+    Slice const mine = my_slice(comm, dataset.info().size);
+    for (std::uint64_t first = mine.begin; first < mine.end; first += kPiece) {
+        std::vector<std::int64_t> const labels = dataset.labels(first, std::min(mine.end, first + kPiece));
+        for (std::size_t i = 0; i < labels.size(); ++i)
+            visit(first + i, labels[i]);
     }
-    for (auto const& file : files)
-        check_labels(*file, split.classes);
+}
 
-    LabelNoise const noise{job.dataset.label_noise, seed, split.classes};
-    auto const deal = [&](std::string const& path, std::uint64_t count, char const* key) {
-        return View(dealer.open(path), dealer.deal(path, count, key), noise);
-    };
-    split.suspects = deal(job.dataset.suspects, to_count(job.dataset.suspect_count), "dataset.suspect_count");
-    if (!job.dataset.held_out.empty())
-        split.held_out =
-            deal(job.dataset.held_out, to_count(job.dataset.held_out_count), "dataset.held_out_count");
-    if (!job.trains())
-        return split;
+// Collective. The number of classes: as the job says, or the largest label + 1; every label lies below it
+std::int64_t count_classes(comm::Communicator const& comm, std::int64_t wanted,
+                           std::span<std::shared_ptr<Dataset const> const> files) {
+    std::int64_t largest = -1;
+    comm::agree(comm, [&] {
+        for (auto const& file : files)
+            for_each_label(comm, *file, [&](std::uint64_t row, std::int64_t label) {
+                if (label < 0 || (wanted > 0 && label >= wanted))
+                    fail(Exit::data, "{}: label {} at row {} ({}). Correct the label or dataset.classes",
+                         file->path().string(), label, row,
+                         wanted > 0 ? fmt::format("outside the {} classes", wanted) : "classes count from 0");
+                largest = std::max(largest, label);
+            });
+    });
+    return wanted > 0 ? wanted : comm::all_max(comm, largest) + 1;
+}
 
-    split.member = choose_members(split.suspects, job.train.usage_fraction, seed);
-    std::vector<std::uint64_t> positions;
-    for (std::size_t i = 0; i < split.member.size(); ++i)
-        if (split.member[i])
-            positions.push_back(i);
-    split.members = split.suspects.at(positions);
+// Collective. Of the suspects, round(fraction x n), chosen by their ids
+View choose_members(comm::Communicator const& comm, View const& suspects, double fraction,
+                    std::uint64_t seed) {
+    auto const count =
+        static_cast<std::uint64_t>(std::llround(fraction * static_cast<double>(suspects.size())));
+    std::uint64_t const order = mix64(seed) ^ 0x6D656D62; // not the deal's
+    return {suspects.shared_dataset(),
+            choose_rows(comm, suspects.dataset(), suspects.rows(), order, 0, count), suspects.noise()};
+}
+
+// The same on every rank. How many samples the target is trained on; Error(usage) if it cannot be had
+std::uint64_t training_size(job::Job const& job, Split const& split, bool has_filler) {
+    std::uint64_t const members = split.members.size();
     std::uint64_t const wanted = job.train.set_size ? to_count(job.train.set_size) : split.suspects.size();
-    if (wanted < split.members.size())
+    if (wanted < members)
         fail(Exit::usage,
              "model.train.set_size={} (less than the {} members). Raise it or lower usage_fraction", wanted,
-             split.members.size());
-    if (!needs_filler && job.train.set_size > 0 && wanted > split.members.size())
+             members);
+    if (!has_filler && job.train.set_size > 0 && wanted > members)
         fail(Exit::usage,
              "model.train.set_size={} (but there are {} members and no filler to top them up). Name a data "
              "set file in model.train.filler, or remove the key",
-             wanted, split.members.size());
-    if (!needs_filler && split.members.size() == 0)
+             wanted, members);
+    if (!has_filler && members == 0)
         fail(Exit::usage,
              "model.train.usage_fraction={} of {} suspects leaves nothing to train on. Raise it, or name "
              "model.train.filler",
              job.train.usage_fraction, split.suspects.size());
-    if (needs_filler && wanted > split.members.size())
-        split.filler = deal(job.train.filler, wanted - split.members.size(), "model.train.set_size");
+    return wanted;
+}
+
+} // namespace
+
+Split make_split(comm::Communicator const& comm, job::Job const& job) {
+    auto const seed = static_cast<std::uint64_t>(job.job.seed);
+    bool const has_filler = job.trains() && !job.train.filler.empty();
+    Dealer dealer(comm, seed);
+    std::vector<std::shared_ptr<Dataset const>> files;
+    comm::agree(comm, [&] {
+        for (std::string const& path :
+             {job.dataset.suspects, job.dataset.held_out, has_filler ? job.train.filler : std::string()}) {
+            if (path.empty())
+                continue;
+            files.push_back(dealer.open(path));
+            check_fits(*files.back(), *files.front());
+        }
+    });
+    Split split;
+    split.classes = count_classes(comm, job.dataset.classes, files);
+    LabelNoise const noise{job.dataset.label_noise, seed, split.classes};
+    split.suspects =
+        dealer.deal(job.dataset.suspects, job.dataset.suspect_count, "dataset.suspect_count", noise);
+    if (!job.dataset.held_out.empty())
+        split.held_out =
+            dealer.deal(job.dataset.held_out, job.dataset.held_out_count, "dataset.held_out_count", noise);
+    if (!job.trains())
+        return split;
+
+    split.members = choose_members(comm, split.suspects, job.train.usage_fraction, seed);
+    std::uint64_t const wanted = comm::agree(comm, [&] { return training_size(job, split, has_filler); });
+    if (has_filler && wanted > split.members.size())
+        split.filler = dealer.deal(job.train.filler, static_cast<std::int64_t>(wanted - split.members.size()),
+                                   "model.train.set_size", noise);
     return split;
+}
+
+std::vector<std::uint8_t> membership(Split const& split, std::uint64_t begin, std::uint64_t end) {
+    std::vector<std::uint8_t> member;
+    for (std::uint64_t row : split.suspects.rows().between(begin, end))
+        member.push_back(split.members.rows().contains(row));
+    return member;
 }
 
 } // namespace assay::data

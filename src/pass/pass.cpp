@@ -20,6 +20,10 @@ namespace assay::pass {
 
 namespace {
 
+std::uint64_t size_of(Shard const& shard) {
+    return shard.end - shard.begin;
+}
+
 std::uint64_t checksum(std::span<float const> values) {
     auto const bytes = std::as_bytes(values);
     return crc32_z(0, reinterpret_cast<unsigned char const*>(bytes.data()), bytes.size());
@@ -36,22 +40,27 @@ std::vector<float> read_shard(store::ResultFile const& file, Source const& sourc
 
 // Collective. Forgets shards whose flag is set but whose data does not match: ranks check in turn
 void verify(comm::Communicator const& comm, store::ResultFile& file, std::span<Source const> sources,
-            std::span<Shard const> shards) {
+            ShardPlan const& plan) {
     std::vector<std::uint64_t> broken;
     comm::agree(comm, [&] {
+        if (plan.size() == 0)
+            return;
         for (Source const& source :
              sources) // opening is collective: all ranks open all columns, in one order
             for (std::string const& column : source.columns)
                 file.read(column, 0, 0);
-        for (Shard const& shard : shards)
-            if (file.shards_done()[shard.number] &&
-                static_cast<int>(shard.number % static_cast<std::uint64_t>(comm.size())) == comm.rank() &&
-                checksum(read_shard(file, sources[shard.source], shard)) != file.checksum(shard.number))
-                broken.push_back(shard.number);
+        file.checksum(0);
+        auto const ranks = static_cast<std::uint64_t>(comm.size());
+        for (auto number = static_cast<std::uint64_t>(comm.rank()); number < plan.size(); number += ranks) {
+            Shard const shard = plan[number];
+            if (file.shards_done()[number] &&
+                checksum(read_shard(file, sources[shard.source], shard)) != file.checksum(number))
+                broken.push_back(number);
+        }
     });
     for (std::uint64_t number : broken)
         spdlog::warn("shard {} does not match its checksum and is computed again ({} from number {} on)",
-                     number, sources[shards[number].source].name, shards[number].begin);
+                     number, sources[plan[number].source].name, plan[number].begin);
     file.forget(broken);
 }
 
@@ -59,10 +68,11 @@ void verify(comm::Communicator const& comm, store::ResultFile& file, std::span<S
 class Loop {
   public:
     Loop(comm::Communicator const& comm, store::ResultFile& file, std::span<Source const> sources,
-         std::vector<Shard> missing, double commit_seconds)
+         ShardPlan const& plan, std::vector<std::uint64_t> missing, double commit_seconds)
         : comm_(comm),
           file_(file),
           sources_(sources),
+          plan_(plan),
           missing_(std::move(missing)),
           commit_seconds_(commit_seconds) {}
 
@@ -73,8 +83,8 @@ class Loop {
             write(first, computed);
             if (computed.shard)
                 uncommitted_.push_back(computed.shard->number);
-            for (Shard const& shard : round(first))
-                done += shard.end - shard.begin;
+            for (std::uint64_t number : round(first))
+                done += size_of(plan_[number]);
             progress.update(done);
             bool const last = first + ranks() >= missing_.size();
             bool const stop = comm::all_max(comm_, stop_requested()) > 0;
@@ -102,7 +112,7 @@ class Loop {
     std::size_t ranks() const { return static_cast<std::size_t>(comm_.size()); }
 
     // All ranks' shards of the round that begins at missing shard `first`
-    std::span<Shard const> round(std::size_t first) const {
+    std::span<std::uint64_t const> round(std::size_t first) const {
         return std::span(missing_).subspan(first, std::min(ranks(), missing_.size() - first));
     }
 
@@ -111,7 +121,7 @@ class Loop {
         std::size_t const mine = first + static_cast<std::size_t>(comm_.rank());
         if (mine >= missing_.size())
             return std::nullopt;
-        Reading reading{missing_[mine], {}, {}};
+        Reading reading{plan_[missing_[mine]], {}, {}};
         reading.problem = comm::attempt([&] {
             reading.samples = sources_[reading.shard.source].read(reading.shard.begin, reading.shard.end);
         });
@@ -138,8 +148,8 @@ class Loop {
     // Collective. Writes the round's columns; a rank whose shard is of another source takes part with nothing
     void write(std::size_t first, Computed const& computed) {
         std::set<std::size_t> present;
-        for (Shard const& shard : round(first))
-            present.insert(shard.source);
+        for (std::uint64_t number : round(first))
+            present.insert(plan_[number].source);
         for (std::size_t source : present) {
             bool const mine = computed.shard && computed.shard->source == source;
             std::uint64_t const begin = mine ? computed.shard->begin : 0;
@@ -169,7 +179,8 @@ class Loop {
     comm::Communicator const& comm_;
     store::ResultFile& file_;
     std::span<Source const> sources_;
-    std::vector<Shard> missing_;
+    ShardPlan const& plan_;
+    std::vector<std::uint64_t> missing_; // numbers
     double commit_seconds_;
     std::vector<std::uint64_t> uncommitted_;
     Clock::time_point committed_ = Clock::now();
@@ -177,33 +188,41 @@ class Loop {
 
 } // namespace
 
-std::vector<Shard> plan_shards(std::span<Source const> sources, std::uint64_t shard_size) {
-    std::vector<Shard> shards;
-    for (std::size_t s = 0; s < sources.size(); ++s)
-        for (std::uint64_t begin = 0; begin < sources[s].size; begin += shard_size)
-            shards.push_back({shards.size(), s, begin, std::min(begin + shard_size, sources[s].size)});
-    return shards;
+ShardPlan::ShardPlan(std::span<Source const> sources, std::uint64_t shard_size)
+    : first_{0}, shard_size_(shard_size) {
+    for (Source const& source : sources) {
+        sizes_.push_back(source.size);
+        first_.push_back(first_.back() + (source.size + shard_size - 1) / shard_size);
+    }
+}
+
+Shard ShardPlan::operator[](std::uint64_t number) const {
+    auto const source =
+        static_cast<std::size_t>(std::upper_bound(first_.begin(), first_.end(), number) - first_.begin()) - 1;
+    std::uint64_t const begin = (number - first_[source]) * shard_size_;
+    return {number, source, begin, std::min(begin + shard_size_, sizes_[source])};
 }
 
 PassSummary run_pass(comm::Communicator const& comm, store::ResultFile& file, std::span<Source const> sources,
                      PassOptions const& options) {
-    std::vector<Shard> const shards = plan_shards(sources, options.shard_size);
-    verify(comm, file, sources, shards);
-    std::vector<Shard> missing;
+    ShardPlan const plan(sources, options.shard_size);
+    verify(comm, file, sources, plan);
+    std::vector<std::uint64_t> missing;
     std::uint64_t total = 0, already = 0;
-    for (Shard const& shard : shards) {
-        total += shard.end - shard.begin;
-        if (file.shards_done()[shard.number])
-            already += shard.end - shard.begin;
+    for (std::uint64_t number = 0; number < plan.size(); ++number) {
+        std::uint64_t const samples = size_of(plan[number]);
+        total += samples;
+        if (file.shards_done()[number])
+            already += samples;
         else
-            missing.push_back(shard);
+            missing.push_back(number);
     }
-    PassSummary const summary{shards.size(), shards.size() - missing.size(), missing.size()};
+    PassSummary const summary{plan.size(), plan.size() - missing.size(), missing.size()};
     if (summary.resumed > 0)
         spdlog::info("resuming: {} of {} shards are on disk and intact, {} to compute", summary.resumed,
                      summary.shards, summary.computed);
     Progress progress("samples", total, already, !comm.is_root());
-    Loop(comm, file, sources, std::move(missing), options.commit_seconds).run(progress, already);
+    Loop(comm, file, sources, plan, std::move(missing), options.commit_seconds).run(progress, already);
     return summary;
 }
 

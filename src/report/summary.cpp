@@ -7,6 +7,7 @@
 #include "assay/usage/columns.hpp"
 #include "assay/usage/score.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <sstream>
@@ -30,6 +31,11 @@ std::string row(std::string const& name, std::optional<double> value) {
     return row(name, value && std::isfinite(*value) ? fmt::format("{:.3f}", *value) : "-");
 }
 
+// Which of all suspects is row i of the tables
+std::uint64_t row_of(usage::AuditInput const& input, std::size_t i) {
+    return input.suspect_rows.empty() ? i : input.suspect_rows[i];
+}
+
 std::string percent(double level) {
     return fmt::format("{:g} %", 100 * level);
 }
@@ -41,20 +47,25 @@ std::optional<Truth> read_truth(std::filesystem::path const& results, usage::Aud
     if (!store::exists(file, "/truth/member"))
         return std::nullopt;
     store::Handle const column = store::open_dataset(file, "/truth/member");
-    if (store::type_name(column) != "uint8" ||
-        store::shape_of(column) != store::Shape{input.suspect_ids.size()})
+    std::uint64_t const suspects = std::max<std::uint64_t>(input.suspects_total, input.suspect_ids.size());
+    if (store::type_name(column) != "uint8" || store::shape_of(column) != store::Shape{suspects})
         fail(Exit::data,
              "{}: /truth/member is {} [{}] (must be uint8 [{}], one per suspect). Write it so, or remove it",
-             results.string(), store::type_name(column), fmt::join(store::shape_of(column), ", "),
-             input.suspect_ids.size());
-    auto const member = store::read_all<std::uint8_t>(column);
+             results.string(), store::type_name(column), fmt::join(store::shape_of(column), ", "), suspects);
     usage::ScorePair const scores = usage::zsum(input.suspects, input.reference);
+    std::vector<double> const& score = scores.suspects.z;
     std::vector<double> of_members;
-    for (std::size_t i = 0; i < member.size() && i < scores.suspects.z.size(); ++i)
-        if (member[i])
-            of_members.push_back(scores.suspects.z[i]);
+    std::uint64_t members = 0;
+    std::size_t next = 0; // row of the tables
+    store::for_each_piece<std::uint8_t>(
+        column, [&](std::uint64_t first, std::span<std::uint8_t const> piece) {
+            members += piece.size() - static_cast<std::size_t>(std::ranges::count(piece, 0));
+            for (; next < score.size() && row_of(input, next) < first + piece.size(); ++next)
+                if (piece[row_of(input, next) - first])
+                    of_members.push_back(score[next]);
+        });
     Truth truth;
-    truth.fraction = static_cast<double>(of_members.size()) / static_cast<double>(member.size());
+    truth.fraction = static_cast<double>(members) / static_cast<double>(suspects);
     truth.member_auc =
         of_members.empty() || scores.reference.z.empty() ? std::nan("") : auc(of_members, scores.reference.z);
     return truth;
@@ -84,7 +95,7 @@ ordered_json summary(std::string const& name, usage::Audit const& audit, std::op
 
 std::string table(std::string const& name, usage::Audit const& audit, std::optional<Truth> const& truth) {
     std::string text = fmt::format("\n{}: what share of the {} suspect samples trained the model?\n", name,
-                                   audit.n_suspects);
+                                   audit.suspects_total);
     text += row("status", fmt::format("{} ({})", usage::to_string(audit.status), audit.reason));
     text += row(fmt::format("lower bound ({})", percent(audit.confidence)), audit.lower_bound);
     text += row("fraction", audit.fraction);
@@ -94,7 +105,7 @@ std::string table(std::string const& name, usage::Audit const& audit, std::optio
                            : "-");
     text += row("p-value of no use at all", fmt::format("{:.2g}", audit.p_value));
     text += row("reference",
-                fmt::format("{} {}", audit.n_reference,
+                fmt::format("{} {}", audit.reference_total,
                             audit.paired ? "synthetic partners of the suspects" : "held-out samples"));
     text += row("AUC suspects vs reference", fmt::format("{:.3f} +- {:.3f}", audit.auc, audit.auc_se));
     text += "  all estimators, side by side (only best bin carries the answer):\n";

@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <limits>
+#include <numeric>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -20,6 +22,10 @@ constexpr std::size_t kMetricTextSize = 256;
 constexpr char const* kDone = "/ledger/shard_done";
 constexpr char const* kChecksum = "/ledger/shard_checksum";
 
+bool is_float32(Column const& column) {
+    return H5Tequal(column.type, native_type<float>()) > 0;
+}
+
 void describe(Handle const& file, Column const& column) {
     write_string(file, column.path, "description", column.description);
     write_string(file, column.path, "units", column.units);
@@ -29,7 +35,8 @@ void describe(Handle const& file, Column const& column) {
 
 void create_contents(Handle const& file, ResultLayout const& layout) {
     for (Column const& column : layout.columns) {
-        create_dataset(file, column.path, column.type, column.shape);
+        create_dataset(file, column.path, column.type, column.shape,
+                       is_float32(column) ? Fill::nothing : Fill::missing); // see fill_with_nan()
         describe(file, column);
     }
     fault_point("create");
@@ -52,8 +59,20 @@ void create_contents(Handle const& file, ResultLayout const& layout) {
             write_string(file, group, name, "", kMetricTextSize);
 }
 
-// Root alone, so that a full disk fails here and on no other rank, in the middle of calls that all must make.
-// Space for all columns is taken now
+// Takes the disk space of a file whose end is already set: later writes then find room
+void reserve(std::filesystem::path const& path) {
+    int const descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    int const reason =
+        descriptor < 0
+            ? errno
+            : ::posix_fallocate(descriptor, 0, static_cast<off_t>(std::filesystem::file_size(path)));
+    if (descriptor >= 0)
+        ::close(descriptor);
+    if (reason != 0)
+        fail(Exit::io, "no room for {} bytes: {}", std::filesystem::file_size(path), std::strerror(reason));
+}
+
+// Root alone, so that a full disk fails here and on no other rank, in the middle of calls that all must make
 void create_alone(std::filesystem::path const& path, ResultLayout const& layout) {
     Handle file;
     std::filesystem::path const unborn = unborn_of(path);
@@ -61,6 +80,7 @@ void create_alone(std::filesystem::path const& path, ResultLayout const& layout)
         file = create_file(unborn);
         create_contents(file, layout);
         require(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flushing");
+        reserve(unborn);
     });
     if (!problem) {
         file.close();
@@ -106,7 +126,11 @@ ResultFile ResultFile::create(comm::Communicator const& comm, std::filesystem::p
         if (comm.is_root())
             create_alone(path, layout);
     });
-    return reopen(comm, std::move(path));
+    ResultFile file = reopen(comm, std::move(path));
+    for (Column const& column : layout.columns)
+        if (is_float32(column))
+            file.fill_with_nan(column);
+    return file;
 }
 
 ResultFile ResultFile::reopen(comm::Communicator const& comm, std::filesystem::path path) {
@@ -119,6 +143,7 @@ ResultFile ResultFile::reopen(comm::Communicator const& comm, std::filesystem::p
             fail(Exit::data, "{}: cannot be gone on with ({}). Start again with --overwrite",
                  partial_of(result.path_).string(), problem->what());
     });
+    comm::broadcast_bytes(comm, result.done_.data(), result.done_.size());
     return result;
 }
 
@@ -151,12 +176,20 @@ void ResultFile::write_rows_of(std::string const& column, std::uint64_t begin, s
     comm::agree(comm_, [&] { write_rows(dataset(column), begin, count, type, values, !comm_.is_serial()); });
 }
 
-void ResultFile::write_whole_from_root(std::string const& column, hid_t type, void const* values) {
-    agree_on_writing([&] {
-        Handle const& target = dataset(column);
-        if (comm_.is_root())
-            write_rows(target, 0, shape_of(target).front(), type, values);
-    });
+// Who reads an unfinished file must not take 0 for a score
+void ResultFile::fill_with_nan(Column const& column) {
+    constexpr std::uint64_t kPiece = 1 << 20;
+    auto const ranks = static_cast<std::uint64_t>(comm_.size()),
+               rank = static_cast<std::uint64_t>(comm_.rank());
+    std::uint64_t const rows = column.shape.front(), end = rows * (rank + 1) / ranks;
+    std::uint64_t const width =
+        std::accumulate(column.shape.begin() + 1, column.shape.end(), std::uint64_t{1}, std::multiplies<>());
+    std::uint64_t const longest = rows == 0 ? 0 : rows / ranks + 1;
+    std::vector<float> const nan(std::min(kPiece, longest) * width, std::numeric_limits<float>::quiet_NaN());
+    for (std::uint64_t done = 0; done < longest; done += kPiece) {
+        std::uint64_t const begin = std::min(end, rows * rank / ranks + done);
+        write_rows_of(column.path, begin, std::min(kPiece, end - begin), column.type, nan.data());
+    }
 }
 
 std::vector<float> ResultFile::read(std::string const& column, std::uint64_t begin,
@@ -169,8 +202,12 @@ std::vector<float> ResultFile::read(std::string const& column, std::uint64_t beg
 void ResultFile::write_checksum(std::uint64_t shard, std::uint64_t value) {
     bool const mine = shard != none;
     write<std::uint64_t>(kChecksum, mine ? shard : 0, {&value, mine ? std::size_t{1} : 0});
-    if (mine)
-        checksums_[shard] = value;
+}
+
+std::uint64_t ResultFile::checksum(std::uint64_t shard) const {
+    std::uint64_t value = 0;
+    read_rows(dataset(kChecksum), shard, 1, native_type<std::uint64_t>(), &value);
+    return value;
 }
 
 void ResultFile::write_flags(std::span<std::uint64_t const> shards, std::uint8_t flag) {
@@ -194,9 +231,12 @@ void ResultFile::forget(std::span<std::uint64_t const> shards) {
     write_flags(shards, 0);
 }
 
+// Root reads for all; the others only learn how much there is to receive
 void ResultFile::load_ledger() {
-    done_ = read_all<std::uint8_t>(dataset(kDone));
-    checksums_ = read_all<std::uint64_t>(dataset(kChecksum));
+    Handle const& flags = dataset(kDone);
+    done_.resize(shape_of(flags).front());
+    if (comm_.is_root())
+        read_rows(flags, 0, done_.size(), native_type<std::uint8_t>(), done_.data());
 }
 
 std::string ResultFile::text(std::string const& name) const {

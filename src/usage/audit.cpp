@@ -233,6 +233,8 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     audit.signals = input.suspects.names;
     audit.n_suspects = input.suspects.rows();
     audit.n_reference = input.reference.rows();
+    audit.suspects_total = std::max<std::uint64_t>(unordered.suspects_total, audit.n_suspects);
+    audit.reference_total = std::max<std::uint64_t>(unordered.reference_total, audit.n_reference);
     audit.confidence = options.confidence;
     audit.paired = input.paired;
 

@@ -1,8 +1,11 @@
 #include "assay/usage/columns.hpp"
 
 #include "assay/base/error.hpp"
+#include "assay/base/random.hpp"
 
+#include <algorithm>
 #include <limits>
+#include <span>
 
 namespace assay::usage {
 
@@ -19,19 +22,42 @@ Handle open_column(Handle const& file, std::string const& path, std::string cons
     }
 }
 
-// One column as double, oriented so that larger means member
-std::vector<double> read_signal(Handle const& file, std::string const& path, std::uint64_t rows,
+// The rows of one side that take part in the fit
+struct Drawn {
+    std::uint64_t total = 0;         // rows in the file
+    bool all = true;                 // or else only
+    std::vector<std::uint64_t> rows; // these, ascending
+    std::vector<std::uint64_t> ids;  // of all rows, or of these
+};
+
+// Is a sample among the share `limit`/`total` that is fitted? By its id alone, so that a sample and its
+// partner, or two files of one source, are drawn alike
+bool is_drawn(std::uint64_t id, std::uint64_t limit, std::uint64_t total) {
+    double const uniform = static_cast<double>(mix64(id ^ 0x64726177)) * 0x1p-64;
+    return uniform * static_cast<double>(total) < static_cast<double>(limit);
+}
+
+// One column as double, the drawn rows, oriented so that larger means member
+std::vector<double> read_signal(Handle const& file, std::string const& path, Drawn const& drawn,
                                 std::string const& origin) {
     Handle const dataset = open_column(file, path, origin);
     store::Shape const shape = store::shape_of(dataset);
-    if (!store::type_name(dataset).starts_with("float") || shape != store::Shape{rows})
+    if (!store::type_name(dataset).starts_with("float") || shape != store::Shape{drawn.total})
         fail(Exit::data, "{}: {} is {} [{}] (must be float32 [{}], one value per id). Write it so", origin,
-             path, store::type_name(dataset), fmt::join(shape, ", "), rows);
-    std::vector<double> values = store::read_all<double>(dataset);
+             path, store::type_name(dataset), fmt::join(shape, ", "), drawn.total);
     std::string const larger = store::read_string(file, path, "larger_means").value_or("member");
     if (larger != "member" && larger != "non-member")
         fail(Exit::data, "{}: {}@larger_means is \"{}\" (must be \"member\" or \"non-member\"). Correct it",
              origin, path, larger);
+    std::vector<double> values;
+    values.reserve(drawn.ids.size());
+    auto next = drawn.rows.begin();
+    store::for_each_piece<double>(dataset, [&](std::uint64_t first, std::span<double const> piece) {
+        if (drawn.all)
+            values.insert(values.end(), piece.begin(), piece.end());
+        for (; next != drawn.rows.end() && *next < first + piece.size(); ++next)
+            values.push_back(piece[*next - first]);
+    });
     if (larger == "non-member")
         for (double& value : values)
             value = -value;
@@ -39,7 +65,7 @@ std::vector<double> read_signal(Handle const& file, std::string const& path, std
 }
 
 SignalTable read_table(Handle const& file, std::string const& group, std::vector<std::string> const& names,
-                       std::uint64_t rows, std::string const& origin) {
+                       Drawn const& drawn, std::string const& origin) {
     SignalTable table{names, {}};
     for (std::string const& name : names) {
         std::string const path = group + "/" + name;
@@ -48,12 +74,12 @@ SignalTable read_table(Handle const& file, std::string const& group, std::vector
                  "{}: no {} (the suspects have that signal, so their reference must). Write it, or remove "
                  "{}/{}",
                  origin, path, kSuspectSignals, name);
-        table.columns.push_back(read_signal(file, path, rows, origin));
+        table.columns.push_back(read_signal(file, path, drawn, origin));
     }
     return table;
 }
 
-std::vector<std::uint64_t> read_ids(Handle const& file, std::string const& path, std::string const& origin) {
+Drawn draw_rows(Handle const& file, std::string const& path, std::uint64_t limit, std::string const& origin) {
     if (!store::exists(file, path))
         fail(Exit::data, "{}: no {} (every column is aligned with it). Write the samples' ids, uint64",
              origin, path);
@@ -62,7 +88,19 @@ std::vector<std::uint64_t> read_ids(Handle const& file, std::string const& path,
     if (store::shape_of(dataset).size() != 1 || (type != "uint64" && type != "int64"))
         fail(Exit::data, "{}: {} is {} of rank {} (must be uint64 [N]). Write it so", origin, path, type,
              store::shape_of(dataset).size());
-    return store::read_all<std::uint64_t>(dataset);
+    Drawn drawn;
+    drawn.total = store::shape_of(dataset).front();
+    drawn.all = drawn.total <= limit;
+    store::for_each_piece<std::uint64_t>(dataset,
+                                         [&](std::uint64_t first, std::span<std::uint64_t const> ids) {
+                                             for (std::size_t i = 0; i < ids.size(); ++i)
+                                                 if (drawn.all || is_drawn(ids[i], limit, drawn.total)) {
+                                                     drawn.ids.push_back(ids[i]);
+                                                     if (!drawn.all)
+                                                         drawn.rows.push_back(first + i);
+                                                 }
+                                         });
+    return drawn;
 }
 
 double or_nan(std::optional<double> value) {
@@ -71,7 +109,8 @@ double or_nan(std::optional<double> value) {
 
 } // namespace
 
-AuditInput read_columns(std::filesystem::path const& path, std::string const& reference) {
+AuditInput read_columns(std::filesystem::path const& path, std::string const& reference,
+                        std::uint64_t limit) {
     std::string const origin = path.string();
     Handle const file = store::open_to_read(path);
     std::vector<std::string> const names = store::names_in(file, kSuspectSignals);
@@ -87,13 +126,18 @@ AuditInput read_columns(std::filesystem::path const& path, std::string const& re
 
     AuditInput input;
     input.paired = !held_out;
-    input.suspect_ids = read_ids(file, kSuspectIds, origin);
-    input.suspects = read_table(file, kSuspectSignals, names, input.suspect_ids.size(), origin);
-    input.reference_ids = held_out ? read_ids(file, kHeldOutIds, origin) : input.suspect_ids;
-    input.reference = read_table(file, held_out ? kHeldOutSignals : kPartnerSignals, names,
-                                 input.reference_ids.size(), origin);
+    Drawn const suspects = draw_rows(file, kSuspectIds, limit, origin);
+    input.suspects = read_table(file, kSuspectSignals, names, suspects, origin);
+    Drawn const reference_rows = held_out ? draw_rows(file, kHeldOutIds, limit, origin) : suspects;
+    input.reference =
+        read_table(file, held_out ? kHeldOutSignals : kPartnerSignals, names, reference_rows, origin);
     if (input.paired && store::exists(file, kControlSignals))
-        input.control = read_table(file, kControlSignals, names, input.suspect_ids.size(), origin);
+        input.control = read_table(file, kControlSignals, names, suspects, origin);
+    input.suspect_ids = suspects.ids;
+    input.suspect_rows = suspects.rows;
+    input.reference_ids = reference_rows.ids;
+    input.suspects_total = suspects.total;
+    input.reference_total = reference_rows.total;
     return input;
 }
 
@@ -117,6 +161,8 @@ store::Metrics metrics(Audit const& audit) {
         {"confidence", audit.confidence},
         {"suspects", static_cast<double>(audit.n_suspects)},
         {"reference_samples", static_cast<double>(audit.n_reference)},
+        {"suspects_total", static_cast<double>(audit.suspects_total)},
+        {"reference_total", static_cast<double>(audit.reference_total)},
         {"auc_suspects_reference", audit.auc},
         {"auc_suspects_reference_se", audit.auc_se},
         {"implied_member_auc", audit.implied_member_auc},

@@ -3,12 +3,15 @@
 #include "assay/base/error.hpp"
 #include "assay/base/random.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 
 namespace assay::usage {
 
 namespace {
+
+constexpr std::uint64_t kBlock = 1 << 20; // suspects whose cycles are in memory together: 8 MiB
 
 data::Samples rows(data::Samples const& all, std::size_t begin, std::size_t count, std::uint64_t bytes) {
     data::Samples part;
@@ -47,32 +50,48 @@ data::Samples halfway(data::Samples const& a, data::Samples const& b, data::Data
 
 } // namespace
 
-std::vector<std::uint64_t> mixing_cycles(data::View const& suspects, std::uint64_t seed) {
+std::uint64_t MixingCycles::blocks() const {
+    return std::max<std::uint64_t>(1, suspects_->size() / kBlock);
+}
+
+std::uint64_t MixingCycles::begin_of(std::uint64_t block) const {
+    return block == blocks() ? suspects_->size() : block * kBlock; // the last block takes the remainder
+}
+
+void MixingCycles::load(std::uint64_t block) {
+    begin_ = begin_of(block);
+    end_ = begin_of(block + 1);
+    std::vector<std::int64_t> const labels = suspects_->labels(begin_, end_);
     std::map<std::int64_t, std::vector<std::uint64_t>> classes;
-    for (std::size_t position : keyed_order(suspects.ids(), mix64(seed) ^ 0x6D6978)) // an order of its own
-        classes[suspects.labels()[position]].push_back(position);
-    std::vector<std::uint64_t> next(suspects.size());
+    for (std::size_t i : keyed_order(suspects_->ids(begin_, end_), mix64(seed_) ^ 0x6D6978)) // of its own
+        classes[labels[i]].push_back(i);
+    next_.assign(end_ - begin_, 0);
     for (auto const& [label, members] : classes) {
         if (members.size() < 4)
             fail(Exit::data,
-                 "{}: class {} has {} suspects (partners are mixed from 4 of a class). Leave the class out, "
-                 "or name dataset.held_out",
-                 suspects.dataset().path().string(), label, members.size());
+                 "{}: class {} has {} of the suspects {} to {} (partners are mixed from 4 of a class). Leave "
+                 "the class out, or name dataset.held_out",
+                 suspects_->dataset().path().string(), label, members.size(), begin_, end_ - 1);
         for (std::size_t i = 0; i < members.size(); ++i)
-            next[members[i]] = members[(i + 1) % members.size()];
+            next_[members[i]] = begin_ + members[(i + 1) % members.size()];
     }
-    return next;
 }
 
-data::Samples read_for_mixing(data::View const& suspects, std::span<std::uint64_t const> next,
-                              std::uint64_t begin, std::uint64_t end) {
+std::uint64_t MixingCycles::next(std::uint64_t position) {
+    if (position < begin_ || position >= end_)
+        load(std::min(position / kBlock, blocks() - 1));
+    return next_[position - begin_];
+}
+
+data::Samples read_for_mixing(data::View const& suspects, MixingCycles& cycles, std::uint64_t begin,
+                              std::uint64_t end) {
     std::uint64_t const count = end - begin;
     std::vector<std::uint64_t> positions;
     for (std::uint64_t i = begin; i < end; ++i)
         positions.push_back(i);
     for (std::uint64_t step = 0; step < 3; ++step)
         for (std::uint64_t i = 0; i < count; ++i)
-            positions.push_back(next[positions[step * count + i]]);
+            positions.push_back(cycles.next(positions[step * count + i]));
     return suspects.read(positions);
 }
 

@@ -41,9 +41,9 @@ SignalBlocks split_blocks(SignalTable const& table) {
 SignalScale fit_scale(SignalTable const& reference) {
     SignalScale scale;
     for (std::vector<double> const& column : reference.columns) {
-        std::vector<double> const ascending = sorted(column);
-        scale.centre.push_back(quantile_sorted(ascending, 0.5));
-        scale.width.push_back((quantile_sorted(ascending, 0.84) - quantile_sorted(ascending, 0.16)) / 2);
+        std::vector<double> const at = quantiles(column, std::array{0.16, 0.5, 0.84});
+        scale.centre.push_back(at[1]);
+        scale.width.push_back((at[2] - at[0]) / 2);
     }
     return scale;
 }

@@ -66,6 +66,11 @@ std::vector<std::string> statements(Audit const& audit, bool held_out) {
         result.back() +=
             " The model is assumed not to be trained on the generator's output, nor the generator made "
             "from the model.";
+    if (audit.suspects_total > audit.n_suspects || audit.reference_total > audit.n_reference)
+        result.push_back(fmt::format(
+            "Fitted on {} of {} suspects and {} of {} reference samples, drawn at random by their ids; the "
+            "bound and the interval allow for the draw.",
+            audit.n_suspects, audit.suspects_total, audit.n_reference, audit.reference_total));
     if (audit.interval)
         result.push_back(
             "The interval's upper end assumes that no member scores below the reference's 10 % quantile; "

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 
 namespace assay {
@@ -83,6 +84,18 @@ TEST(AucSe, HanleyAndMcNeilByHand) {
     EXPECT_DOUBLE_EQ(auc_se(1, 20, 30), 0);
     // No difference: the exact variance of the rank sum, (m + n + 1) / (12 m n)
     EXPECT_NEAR(auc_se(0.5, 40, 60), std::sqrt(101.0 / (12 * 40 * 60)), 1e-15);
+}
+
+TEST(Stats, QuantilesEqualThoseOfTheSortedArray) {
+    for (std::size_t n : {1U, 2U, 3U, 10U, 101U}) {
+        Values x;
+        for (std::size_t i = 0; i < n; ++i)
+            x.push_back(static_cast<double>((i * 37) % 11)); // with ties
+        std::array const levels{0.0, 0.16, 0.5, 0.5, 0.84, 1.0};
+        Values const all = quantiles(x, levels), ascending = sorted(x);
+        for (std::size_t k = 0; k < levels.size(); ++k)
+            EXPECT_EQ(all[k], quantile_sorted(ascending, levels[k])) << n << " " << k;
+    }
 }
 
 } // namespace

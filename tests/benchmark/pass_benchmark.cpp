@@ -67,7 +67,7 @@ Setting make_setting(std::string const& network) {
     if (setting.world.is_root())
         write_samples(setting.job.dataset.suspects);
     setting.world.barrier();
-    setting.split = data::make_split(setting.job);
+    setting.split = data::make_split(setting.world, setting.job);
     auto const made = model::make_network(setting.job.train, setting.split.suspects.info(), 10, 1);
     made->eval();
     setting.target = {made, "", network};
@@ -93,7 +93,7 @@ void bare_forward(benchmark::State& state, std::string const& network) {
 void whole_pass(benchmark::State& state, std::string const& network) {
     Setting const setting = make_setting(network);
     auto const sources = app::usage_sources(setting.job, setting.split, setting.target, torch::kCPU);
-    auto const shards = pass::plan_shards(sources, 128).size();
+    auto const shards = pass::ShardPlan(sources, 128).size();
     auto const layout = app::usage_layout(
         setting.job, setting.split, app::job_signals(setting.job, setting.split, setting.target), shards);
     for (auto _ : state) {

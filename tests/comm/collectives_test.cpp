@@ -32,6 +32,38 @@ TEST(Communicator, DefaultIsSerial) {
     serial.barrier();
 }
 
+TEST(Communicator, ADryRunPlaysOneRankAndCounts) {
+    Communicator const played = Communicator::dry_run(7, 1000);
+    EXPECT_EQ(played.rank(), 7);
+    EXPECT_EQ(played.size(), 1000);
+    EXPECT_FALSE(played.is_root());
+    Communicator const copy = played;
+    EXPECT_EQ(all_sum(copy, 5), 5);
+    EXPECT_EQ(broadcast(copy, std::string("abc")), "abc");
+    EXPECT_EQ(all_gather<std::int64_t>(copy, std::array<std::int64_t, 2>{1, 2}),
+              (std::vector<std::int64_t>{1, 2}));
+    EXPECT_EQ(played.traffic().calls, 4U);                           // the string's length goes first
+    EXPECT_EQ(played.traffic().bytes, 8U + 8 + 3 + 1000 * (8 + 16)); // everyone's length and values
+}
+
+TEST(Collectives, SumPlaceByPlace) {
+    EXPECT_EQ(all_sum(world(), std::vector<std::int64_t>{rank(), 1, -rank()}),
+              (std::vector<std::int64_t>{size() * (size() - 1) / 2, size(), -size() * (size() - 1) / 2}));
+}
+
+TEST(Collectives, AllToAllDeliversEachPieceToItsRank) {
+    std::vector<std::vector<std::uint64_t>> outgoing(static_cast<std::size_t>(size()));
+    std::vector<std::uint64_t> expected;
+    for (std::int64_t r = 0; r < size(); ++r) {
+        // Rank s sends s items to rank 0, s + 1 to rank 1, ...: also none
+        outgoing[static_cast<std::size_t>(r)].assign(static_cast<std::size_t>(rank() + r),
+                                                     static_cast<std::uint64_t>(100 * rank() + r));
+        expected.insert(expected.end(), static_cast<std::size_t>(r + rank()),
+                        static_cast<std::uint64_t>(100 * r + rank()));
+    }
+    EXPECT_EQ(all_to_all(world(), outgoing), expected);
+}
+
 TEST(Communicator, RanksAreDistinctAndRootIsZero) {
     EXPECT_EQ(all_gather<std::int64_t>(world(), std::array{rank()}).size(), static_cast<std::size_t>(size()));
     EXPECT_EQ(all_sum(world(), rank()), size() * (size() - 1) / 2);

@@ -290,22 +290,6 @@ TEST(CheckValues, NamesTheFirstNegativeLabel) {
               {"nan", "row 0"});
 }
 
-TEST(CheckUniqueIds, NamesTheIdAndItsRows) {
-    TempDir const dir;
-    auto const with_ids = [&](std::string const& name, std::vector<std::uint64_t> const& ids) {
-        auto const file = store::create_file(dir / name);
-        put_good_samples(file);
-        put(file, "/ids", {6}, ids);
-    };
-    with_ids("twice.h5", {9, 8, 7, 6, 8, 9});
-    with_ids("once.h5", {9, 8, 7, 6, 5, 4});
-    put_good_samples(store::create_file(dir / "none.h5"));
-    expect_in(error_of(Exit::data, [&] { check_unique_ids(Dataset(dir / "twice.h5")); }),
-              {"twice.h5", "/ids", "has 8", "rows 1 and 4"});
-    EXPECT_NO_THROW(check_unique_ids(Dataset(dir / "once.h5")));
-    EXPECT_NO_THROW(check_unique_ids(Dataset(dir / "none.h5")));
-}
-
 // The recipe of docs/data.md, and what else h5py users do
 TEST(Dataset, ReadsFilesWrittenByH5py) {
     TempDir const dir;

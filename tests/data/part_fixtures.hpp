@@ -4,7 +4,9 @@
 #include "data/fixtures.hpp"
 
 #include "assay/data/dataset_writer.hpp"
+#include "assay/data/view.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -38,6 +40,24 @@ inline std::shared_ptr<Dataset const> write_part(fs::path const& path, std::vect
         store::write_rows(column, 0, ids.size(), store::native_type<std::uint64_t>(), ids.data());
     }
     return std::make_shared<Dataset const>(path);
+}
+
+//! The set of the given rows.
+inline Rows some_rows(std::vector<std::uint64_t> const& rows) {
+    std::vector<std::uint64_t> words;
+    for (std::uint64_t row : rows) {
+        words.resize(std::max<std::size_t>(words.size(), row / 64 + 1), 0);
+        words[row / 64] |= std::uint64_t{1} << (row % 64);
+    }
+    return Rows(words);
+}
+
+//! All ids and labels of a view.
+inline std::vector<std::uint64_t> ids_of(View const& view) {
+    return view.ids(0, view.size());
+}
+inline std::vector<std::int64_t> labels_of(View const& view) {
+    return view.labels(0, view.size());
 }
 
 } // namespace assay::data::test

@@ -23,60 +23,51 @@ std::vector<std::uint64_t> values_in(Samples const& samples) {
 
 } // namespace
 
-TEST(View, ShowsRowsInTheGivenOrder) {
+TEST(View, ShowsItsRowsAscending) {
     TempDir const dir;
-    View const view(write_part(dir / "d.h5", kIds, kLabels), {4, 0, 5});
+    View const view(write_part(dir / "d.h5", kIds, kLabels), some_rows({4, 0, 5}));
     EXPECT_EQ(view.size(), 3U);
-    EXPECT_EQ(view.ids(), (std::vector<std::uint64_t>{14, 10, 15}));
-    EXPECT_EQ(view.labels(), (std::vector<std::int64_t>{1, 0, 2}));
+    EXPECT_EQ(ids_of(view), (std::vector<std::uint64_t>{10, 14, 15}));
+    EXPECT_EQ(labels_of(view), (std::vector<std::int64_t>{0, 1, 2}));
+    EXPECT_EQ(view.ids(1, 3), (std::vector<std::uint64_t>{14, 15}));
+    EXPECT_EQ(view.labels(2, 2), std::vector<std::int64_t>());
     Samples const all = view.read(0, 3);
-    EXPECT_EQ(all.ids, view.ids());
-    EXPECT_EQ(all.labels, view.labels());
-    EXPECT_EQ(values_in(all), view.ids()); // each sample begins with its own id
-    EXPECT_EQ(values_in(view.read(1, 2)), (std::vector<std::uint64_t>{10}));
+    EXPECT_EQ(all.ids, ids_of(view));
+    EXPECT_EQ(all.labels, labels_of(view));
+    EXPECT_EQ(values_in(all), ids_of(view)); // each sample begins with its own id
+    EXPECT_EQ(values_in(view.read(1, 2)), (std::vector<std::uint64_t>{14}));
     EXPECT_TRUE(view.read(2, 2).ids.empty());
 }
 
 TEST(View, ReadsPositionsInTheirOrderAndRepeatedly) {
     TempDir const dir;
-    View const view(write_part(dir / "d.h5", kIds, kLabels), {5, 4, 3, 2});
+    View const view(write_part(dir / "d.h5", kIds, kLabels), some_rows({2, 3, 4, 5}));
     std::vector<std::uint64_t> const positions{3, 0, 0, 1};
     Samples const samples = view.read(positions);
-    EXPECT_EQ(samples.ids, (std::vector<std::uint64_t>{12, 15, 15, 14}));
+    EXPECT_EQ(samples.ids, (std::vector<std::uint64_t>{15, 12, 12, 13}));
     EXPECT_EQ(values_in(samples), samples.ids);
-    EXPECT_EQ(samples.labels, (std::vector<std::int64_t>{2, 2, 2, 1}));
-}
-
-TEST(View, PartsKeepRowsAndNoise) {
-    TempDir const dir;
-    View const view(write_part(dir / "d.h5", kIds, kLabels), {5, 3, 1, 0}, {1, 3, 3});
-    std::vector<std::uint64_t> const positions{2, 0};
-    View const part = view.at(positions);
-    EXPECT_EQ(part.rows(), (std::vector<std::uint64_t>{1, 5}));
-    EXPECT_EQ(part.labels(), (std::vector<std::int64_t>{view.labels()[2], view.labels()[0]}));
-    EXPECT_EQ(part.read(0, 2).labels, part.labels());
-    EXPECT_EQ(view.at(std::vector<std::uint64_t>{}).size(), 0U);
+    EXPECT_EQ(samples.labels, (std::vector<std::int64_t>{2, 2, 2, 0}));
 }
 
 TEST(View, MarksExactlyTheReplacedLabels) {
     TempDir const dir;
     std::vector<std::uint64_t> ids(300);
     std::iota(ids.begin(), ids.end(), 0U);
-    std::vector<std::int64_t> const labels(300, 4);
-    std::vector<std::uint64_t> const rows(ids.rbegin(), ids.rend());
-    View const view(write_part(dir / "d.h5", ids, labels), rows, {0.5, 1, 10});
-    std::vector<std::uint8_t> const replaced = view.mislabelled();
+    View const view(write_part(dir / "d.h5", ids, std::vector<std::int64_t>(300, 4)), Rows::all(300),
+                    {0.5, 1, 10});
+    std::vector<std::uint8_t> const replaced = view.mislabelled(0, 300);
     ASSERT_EQ(replaced.size(), 300U);
     for (std::size_t i = 0; i < 300; ++i)
-        EXPECT_EQ(replaced[i] != 0, view.labels()[i] != 4) << i;
-    EXPECT_EQ(view.read(0, 300).labels, view.labels());
+        EXPECT_EQ(replaced[i] != 0, labels_of(view)[i] != 4) << i;
+    EXPECT_EQ(view.read(0, 300).labels, labels_of(view));
+    EXPECT_EQ(view.mislabelled(7, 9), std::vector<std::uint8_t>(replaced.begin() + 7, replaced.begin() + 9));
 }
 
 TEST(View, WithoutLabelsHasNone) {
     TempDir const dir;
-    View const view(write_part(dir / "d.h5", kIds, {}), {1, 2}, {0.5, 1, 10});
-    EXPECT_TRUE(view.labels().empty());
-    EXPECT_TRUE(view.mislabelled().empty());
+    View const view(write_part(dir / "d.h5", kIds, {}), some_rows({1, 2}), {0.5, 1, 10});
+    EXPECT_TRUE(labels_of(view).empty());
+    EXPECT_TRUE(view.mislabelled(0, 2).empty());
     EXPECT_TRUE(view.read(0, 2).labels.empty());
     EXPECT_EQ(view.read(0, 2).ids, (std::vector<std::uint64_t>{11, 12}));
 }

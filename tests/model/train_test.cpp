@@ -55,7 +55,7 @@ Training training(SharedFolder const& folder, std::size_t count, std::string con
     job::Job job;
     job.dataset.suspects = (folder / "d.h5").string();
     job.train.network = network;
-    result.split = data::make_split(job);
+    result.split = data::make_split({}, job);
     job::Train& options = result.run.options;
     options = job.train;
     options.width = width;
@@ -227,7 +227,7 @@ TEST(Train, LearnsFromMembersAndFiller) {
     job.train.network = "mlp";
     job.train.usage_fraction = 0.25;
     job.train.set_size = 20;
-    training.split = data::make_split(job);
+    training.split = data::make_split({}, job);
     ASSERT_EQ(training.split.members.size(), 6U);
     ASSERT_EQ(training.split.filler.size(), 14U);
     training.run.options.learning_rate = 0.1;

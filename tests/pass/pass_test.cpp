@@ -76,7 +76,7 @@ store::ResultLayout layout_of(std::vector<Source> const& sources) {
         for (std::string const& column : source.columns)
             layout.columns.push_back(
                 {column, store::native_type<float>(), {source.size}, "a test column", "1", ""});
-    layout.shards = plan_shards(sources, kShardSize).size();
+    layout.shards = ShardPlan(sources, kShardSize).size();
     return layout;
 }
 
@@ -162,9 +162,9 @@ void change_file(std::filesystem::path const& path, Change change) {
 
 } // namespace
 
-TEST(PlanShards, NumbersThroughAllSources) {
+TEST(ShardPlan, NumbersThroughAllSources) {
     Calls calls;
-    std::vector<Shard> const shards = plan_shards(make_sources({9, 0, 4, 2}, calls), 4);
+    ShardPlan const shards(make_sources({9, 0, 4, 2}, calls), 4);
     ASSERT_EQ(shards.size(), 5U);
     std::vector<std::array<std::uint64_t, 4>> const expected{
         {0, 0, 0, 4}, {1, 0, 4, 8}, {2, 0, 8, 9}, {3, 2, 0, 4}, {4, 3, 0, 2}};
@@ -173,7 +173,7 @@ TEST(PlanShards, NumbersThroughAllSources) {
                                                 shards[i].end}),
                   expected[i])
             << i;
-    EXPECT_TRUE(plan_shards({}, 4).empty());
+    EXPECT_TRUE(ShardPlan({}, 4).size() == 0);
 }
 
 TEST(Pass, WritesEveryValueAtItsPlace) {
@@ -183,7 +183,7 @@ TEST(Pass, WritesEveryValueAtItsPlace) {
         SharedFolder const folder;
         Calls calls;
         auto const sources = make_sources(sizes, calls);
-        std::size_t const shards = plan_shards(sources, kShardSize).size();
+        std::size_t const shards = ShardPlan(sources, kShardSize).size();
         PassSummary const summary = run(world(), folder / "r.h5", sources);
         EXPECT_EQ(summary.shards, shards);
         EXPECT_EQ(summary.computed, shards);

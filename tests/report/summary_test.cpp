@@ -18,8 +18,8 @@ Audit audit_with(Status status) {
     Audit audit;
     audit.status = status;
     audit.reason = "by the numbers";
-    audit.n_suspects = 1000;
-    audit.n_reference = 800;
+    audit.n_suspects = audit.suspects_total = 1000;
+    audit.n_reference = audit.reference_total = 800;
     audit.confidence = 0.95;
     audit.p_value = 0.25;
     audit.signals = {"loss", "margin"};

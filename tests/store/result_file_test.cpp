@@ -188,8 +188,7 @@ TEST_F(Results, CompleteWritesMetricsInPlaceAndRenames) {
         ids[i] = i * i;
     {
         ResultFile file = ResultFile::create(world(), path(), layout());
-        file.write_from_root<std::uint64_t>("/samples/id",
-                                            world().is_root() ? ids : std::vector<std::uint64_t>());
+        file.write<std::uint64_t>("/samples/id", 0, world().is_root() ? ids : std::vector<std::uint64_t>());
         file.commit(write_shards(file, {0, 1, 2, 3, 4, 5}));
         file.close();
     }

@@ -35,9 +35,9 @@ class HandWritten {
         store::create_group(file_, path);
         return *this;
     }
-    AuditInput read(std::string const& reference) {
+    AuditInput read(std::string const& reference, std::uint64_t limit = 1 << 20) {
         file_.close();
-        return read_columns(path_, reference);
+        return read_columns(path_, reference, limit);
     }
     // The message with which it is refused, which must name the file
     std::string refusal(std::string const& reference = "auto") {
@@ -211,7 +211,7 @@ TEST(ReadColumns, NamesWhatIsMissing) {
     HandWritten no_ids = suspects(dir);
     no_ids.column("/held_out/signals/loss", Values{1}).column("/held_out/signals/margin", Values{1});
     expect_in(no_ids.refusal(), {"/held_out/samples/id"});
-    expect_in(error_of(Exit::data, [&] { read_columns(dir / "missing.h5", "auto"); }), {"missing.h5"});
+    expect_in(error_of(Exit::data, [&] { read_columns(dir / "missing.h5", "auto", 1000); }), {"missing.h5"});
 }
 
 TEST(ReadColumns, NamesWhatIsIllTypedOrRagged) {
@@ -292,6 +292,44 @@ TEST(Metrics, SayInWordsWhatWasCompared) {
     EXPECT_EQ(text.at("reference"), "partners");
     EXPECT_EQ(text.at("signals"), "loss margin");
     EXPECT_EQ(text.at("dropped_signals"), "logit");
+}
+
+// Of 50,000 suspects and 300 held-out samples 2,000 are wanted: suspects are thinned, the others all stay
+TEST(ReadColumns, DrawsFromLargeSidesById) {
+    TempDir const dir;
+    std::size_t const n = 50000;
+    Numbers ids(n), held_out(300);
+    Values value(n);
+    for (std::size_t i = 0; i < n; ++i) {
+        ids[i] = 3 * (n - i);
+        value[i] = static_cast<float>(i);
+    }
+    std::iota(held_out.begin(), held_out.end(), 1U);
+    auto const write = [&](fs::path const& path) {
+        HandWritten file(path);
+        file.column("/samples/id", ids).column("/signals/loss", value);
+        file.column("/held_out/samples/id", held_out).column("/held_out/signals/loss", Values(300, 1));
+        return file;
+    };
+    AuditInput const input = write(dir / "a.h5").read("auto", 2000);
+    EXPECT_EQ(input.suspects_total, n);
+    EXPECT_EQ(input.reference_total, 300U);
+    EXPECT_EQ(input.reference_ids, held_out);
+    ASSERT_EQ(input.suspect_rows.size(), input.suspect_ids.size());
+    EXPECT_NEAR(static_cast<double>(input.suspect_ids.size()), 2000, 5 * 44); // 5 sd of a binomial
+    std::size_t early = 0;
+    for (std::size_t i = 0; i < input.suspect_ids.size(); ++i) {
+        EXPECT_EQ(input.suspect_ids[i], ids[input.suspect_rows[i]]);
+        EXPECT_EQ(input.suspects.columns[0][i], static_cast<double>(input.suspect_rows[i]));
+        early += input.suspect_rows[i] < n / 2;
+    }
+    EXPECT_NEAR(static_cast<double>(early), 1000, 5 * 32); // from everywhere alike
+    // Whatever the order of the rows, the same samples are drawn
+    std::ranges::reverse(ids);
+    Numbers drawn = write(dir / "b.h5").read("auto", 2000).suspect_ids;
+    std::ranges::reverse(drawn);
+    EXPECT_EQ(drawn, input.suspect_ids);
+    EXPECT_TRUE(write(dir / "c.h5").read("auto", n).suspect_rows.empty()); // all fit
 }
 
 TEST(AuditOptions, FollowTheJob) {

@@ -21,9 +21,16 @@ using Numbers = std::vector<std::uint64_t>;
 // A view of all samples of a new file
 View view_of(TempDir const& dir, Numbers const& ids, std::vector<std::int64_t> const& labels,
              data::LabelNoise noise = {}) {
-    Numbers rows(ids.size());
-    std::iota(rows.begin(), rows.end(), 0U);
-    return {write_part(dir / "suspects.h5", ids, labels), rows, noise};
+    return {write_part(dir / "suspects.h5", ids, labels), data::Rows::all(ids.size()), noise};
+}
+
+// The successor of every suspect
+Numbers successors(View const& view, std::uint64_t seed) {
+    MixingCycles cycles(view, seed);
+    Numbers next(view.size());
+    for (std::size_t i = 0; i < next.size(); ++i)
+        next[i] = cycles.next(i);
+    return next;
 }
 
 Numbers ids_from(std::uint64_t first, std::size_t count) {
@@ -80,7 +87,7 @@ TEST(MixingCycles, WalkThroughEachWholeClass) {
     TempDir const dir;
     std::vector<std::int64_t> const labels = three_classes();
     View const view = view_of(dir, ids_from(50, labels.size()), labels);
-    Numbers const next = mixing_cycles(view, 3);
+    Numbers const next = successors(view, 3);
     ASSERT_EQ(next.size(), labels.size());
     for (std::size_t start = 0; start < next.size(); ++start) {
         std::set<std::uint64_t> visited;
@@ -95,44 +102,66 @@ TEST(MixingCycles, DependOnIdsAndSeedAlone) {
     TempDir const dir;
     std::vector<std::int64_t> labels = three_classes();
     Numbers ids = ids_from(50, labels.size());
-    auto const successors = [&](std::uint64_t seed) {
+    auto const by_ids = [&](std::uint64_t seed) {
         View const view = view_of(dir, ids, labels);
-        Numbers const next = mixing_cycles(view, seed);
+        Numbers const next = successors(view, seed);
         std::map<std::uint64_t, std::uint64_t> by_id;
         for (std::size_t i = 0; i < next.size(); ++i)
             by_id[ids[i]] = ids[next[i]];
         return by_id;
     };
-    auto const before = successors(3);
+    auto const before = by_ids(3);
     std::reverse(ids.begin(), ids.end());
     std::reverse(labels.begin(), labels.end());
-    EXPECT_EQ(successors(3), before);
-    EXPECT_NE(successors(4), before);
+    EXPECT_EQ(by_ids(3), before);
+    EXPECT_NE(by_ids(4), before);
 }
 
 TEST(MixingCycles, FollowTheLabelsThatAreGiven) {
     TempDir const dir;
     View const view = view_of(dir, ids_from(0, 40), std::vector<std::int64_t>(40, 1), {0.5, 9, 2});
-    ASSERT_GE(std::count(view.labels().begin(), view.labels().end(), 0), 4);
-    Numbers const next = mixing_cycles(view, 3);
+    ASSERT_GE(std::ranges::count(labels_of(view), 0), 4);
+    Numbers const next = successors(view, 3);
     for (std::size_t i = 0; i < next.size(); ++i)
-        EXPECT_EQ(view.labels()[next[i]], view.labels()[i]); // with their noise
+        EXPECT_EQ(labels_of(view)[next[i]], labels_of(view)[i]); // with their noise
 }
 
 TEST(MixingCycles, RefuseAClassOfLessThanFour) {
     TempDir const dir;
     View const view = view_of(dir, ids_from(0, 7), {0, 5, 0, 5, 0, 5, 0});
-    expect_in(error_of(Exit::data, [&] { mixing_cycles(view, 3); }),
-              {"suspects.h5", "class 5", "3 suspects", "dataset.held_out"});
-    EXPECT_EQ(mixing_cycles(view_of(dir, ids_from(0, 4), {0, 0, 0, 0}), 3).size(), 4U);
+    expect_in(error_of(Exit::data, [&] { successors(view, 3); }),
+              {"suspects.h5", "class 5 has 3", "suspects 0 to 6", "dataset.held_out"});
+    EXPECT_EQ(successors(view_of(dir, ids_from(0, 4), {0, 0, 0, 0}), 3).size(), 4U);
+}
+
+// Of more suspects than one block holds, each stays in its block, whichever is asked for first
+TEST(MixingCycles, StayInTheirBlock) {
+    TempDir const dir;
+    constexpr std::uint64_t kBlock = 1 << 20, kSize = 2 * kBlock + 100;
+    data::DatasetInfo const byte{kSize, {1}, SampleType::uint8, "NC", true};
+    data::DatasetWriter writer(dir / "large.h5", byte, true);
+    writer.append(std::vector<std::byte>(kSize), std::vector<std::int64_t>(kSize, 3));
+    writer.finish();
+    View const view(std::make_shared<data::Dataset const>(dir / "large.h5"), data::Rows::all(kSize));
+    MixingCycles cycles(view, 1);
+    EXPECT_EQ(cycles.blocks(), 2U);
+    std::uint64_t const late = cycles.next(kSize - 1), early = cycles.next(5);
+    EXPECT_GE(late, kBlock); // the last block takes the remainder
+    EXPECT_LT(early, kBlock);
+    EXPECT_EQ(cycles.next(kSize - 1), late);
+    EXPECT_EQ(cycles.next(5), early);
 }
 
 TEST(ReadForMixing, AppendsThreeSuccessorsOfEach) {
     TempDir const dir;
     View const view = view_of(dir, ids_from(50, 6), std::vector<std::int64_t>(6, 0));
-    Numbers const next{3, 2, 4, 1, 5, 0}; // 0 3 1 2 4 5
-    EXPECT_EQ(read_for_mixing(view, next, 1, 3).ids, (Numbers{51, 52, 52, 54, 54, 55, 55, 50}));
-    EXPECT_TRUE(read_for_mixing(view, next, 2, 2).ids.empty());
+    Numbers const next = successors(view, 3);
+    Numbers expected{51, 52};
+    for (std::size_t i = 0; i < 6; ++i)
+        expected.push_back(50 + next[expected[i] - 50]);
+    MixingCycles cycles(view, 3);
+    EXPECT_EQ(read_for_mixing(view, cycles, 1, 3).ids, expected);
+    EXPECT_TRUE(read_for_mixing(view, cycles, 2, 2).ids.empty());
 }
 
 TEST(Mix, FloatsAreExactMeans) {

@@ -14,6 +14,8 @@ double sd(std::span<double const> x);
 double covariance(std::span<double const> x, std::span<double const> y);
 //! Quantile of an ascending array at level in [0, 1], linear between order statistics (R type 7); not empty.
 double quantile_sorted(std::span<double const> ascending, double level);
+//! The same of an array in any order, at ascending levels, in linear time.
+std::vector<double> quantiles(std::vector<double> x, std::span<double const> levels);
 //! A sorted copy.
 std::vector<double> sorted(std::span<double const> x);
 //! P(a > b) + P(a = b)/2 for a, b drawn from two non-empty samples (area under the ROC curve), by ranks.

@@ -22,6 +22,8 @@ std::string broadcast(Communicator const& comm, std::string value);
 std::int64_t broadcast(Communicator const& comm, std::int64_t value);
 
 std::int64_t all_sum(Communicator const& comm, std::int64_t value);
+//! Sums of counts, place by place; all ranks pass as many (below 2^31).
+std::vector<std::int64_t> all_sum(Communicator const& comm, std::vector<std::int64_t> values);
 std::int64_t all_min(Communicator const& comm, std::int64_t value);
 std::int64_t all_max(Communicator const& comm, std::int64_t value);
 
@@ -37,5 +39,9 @@ std::vector<T> all_gather(Communicator const& comm, std::span<T const> mine) {
     std::copy_n(bytes.data(), bytes.size(), reinterpret_cast<std::byte*>(all.data()));
     return all;
 }
+
+//! `outgoing[r]` goes to rank r; returns what all ranks sent here, in rank order. Below 2^31 bytes each way.
+std::vector<std::uint64_t> all_to_all(Communicator const& comm,
+                                      std::vector<std::vector<std::uint64_t>> const& outgoing);
 
 } // namespace assay::comm

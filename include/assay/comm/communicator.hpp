@@ -2,6 +2,7 @@
 //! MPI.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #ifndef OMPI_SKIP_MPICXX
@@ -11,6 +12,12 @@
 
 namespace assay::comm {
 
+//! Collectives that a rank took part in, and the bytes that it received in them.
+struct Traffic {
+    std::uint64_t calls = 0;
+    std::uint64_t bytes = 0;
+};
+
 //! A group of ranks with a message space of its own.
 class Communicator {
   public:
@@ -18,18 +25,27 @@ class Communicator {
     Communicator() = default;
     //! Collective over `parent`, which is duplicated so that our messages cannot meet the caller's.
     explicit Communicator(MPI_Comm parent);
+    //! Plays rank `rank` of `size` without the others, for planning and measuring on one machine: every
+    //! collective returns at once as if the others had contributed nothing, and is counted in traffic().
+    static Communicator dry_run(int rank, int size);
 
     int rank() const { return rank_; }
     int size() const { return size_; }
     bool is_root() const { return rank_ == 0; }
+    //! No MPI behind it: alone, or a dry run.
     bool is_serial() const { return comm_ == nullptr; }
     //! The MPI handle; MPI_COMM_NULL when serial.
     MPI_Comm mpi() const { return comm_ ? *comm_ : MPI_COMM_NULL; }
+    //! What a dry run would have exchanged so far.
+    Traffic const& traffic() const { return *traffic_; }
+    //! For collectives: counts one of `bytes` that this rank receives. Does nothing but in a dry run.
+    void count(std::uint64_t bytes) const;
     //! Collective.
     void barrier() const;
 
   private:
     std::shared_ptr<MPI_Comm> comm_;
+    std::shared_ptr<Traffic> traffic_; // of a dry run; copies share it
     int rank_ = 0;
     int size_ = 1;
 };

@@ -55,8 +55,12 @@ class Dataset {
     std::vector<std::int64_t> labels() const { return labels(0, info_.size); }
     //! Labels of rows [begin, end); empty where the file has none.
     std::vector<std::int64_t> labels(std::uint64_t begin, std::uint64_t end) const;
+    //! Has the file ids of its own?
+    bool has_ids() const { return static_cast<bool>(ids_); }
     //! The given rows, in the given order; runs of consecutive rows are read as one hyperslab each.
     Samples read(std::span<std::uint64_t const> rows) const;
+    //! The same, ids and labels alone.
+    Samples read_keys(std::span<std::uint64_t const> rows) const;
 
   private:
     void open();
@@ -69,8 +73,5 @@ class Dataset {
 //! Local. Reads rows [begin, end) piece by piece: Error(data) naming the first sample with NaN or infinity
 //! among its values, or with a negative label. For uint8 samples only the labels are read.
 void check_values(Dataset const& dataset, std::uint64_t begin, std::uint64_t end);
-//! Local. Error(data) naming the smallest id that occurs twice and its first two rows (8 bytes of memory per
-//! sample).
-void check_unique_ids(Dataset const& dataset);
 
 } // namespace assay::data

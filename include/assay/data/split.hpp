@@ -2,6 +2,7 @@
 //! members and filler. Deterministic in the job's seed and the samples' ids.
 #pragma once
 
+#include "assay/comm/communicator.hpp"
 #include "assay/data/view.hpp"
 #include "assay/job/job.hpp"
 
@@ -13,18 +14,20 @@ namespace assay::data {
 struct Split {
     View suspects;
     std::optional<View> held_out;
-    //! Truth, for jobs that train: [suspects], 1 where the target is trained on the sample. Sealed from
-    //! estimators.
-    std::vector<std::uint8_t> member;
-    //! The training set: members and, topping them up, filler. Empty views for jobs that load a model.
+    //! The training set: members (suspects that the target is trained on) and, topping them up, filler. Empty
+    //! views for jobs that load a model.
     View members, filler;
     std::int64_t classes = 0;
 };
 
-//! Local (the same on every rank). Opens the job's data sets and draws the parts: suspects first, then
-//! held-out samples, then filler; nested in their counts. Error(data) for a broken file, missing labels,
-//! labels outside the classes, or samples that do not fit together; Error(usage) where a file holds too few
-//! samples for what is asked.
-Split make_split(job::Job const& job);
+//! Collective. Opens the job's data sets and draws the parts: suspects first, then held-out samples, then
+//! filler; nested in their counts, and the same on any number of ranks. Error(data) for a broken file,
+//! missing labels, labels outside the classes, or samples that do not fit together; Error(usage) where a file
+//! holds too few samples for what is asked.
+Split make_split(comm::Communicator const& comm, job::Job const& job);
+
+//! Local. The truth of a job that trains, for suspects [begin, end): 1 where the target is trained on the
+//! sample. Sealed from estimators.
+std::vector<std::uint8_t> membership(Split const& split, std::uint64_t begin, std::uint64_t end);
 
 } // namespace assay::data

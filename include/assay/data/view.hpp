@@ -1,7 +1,8 @@
-//! A view: chosen rows of a data set in a fixed order; what a pass walks over and a training learns from.
+//! A view: chosen rows of a data set, ascending; what a pass walks over and a training learns from.
 #pragma once
 
 #include "assay/data/dataset.hpp"
+#include "assay/data/rows.hpp"
 
 #include <memory>
 
@@ -17,35 +18,37 @@ struct LabelNoise {
     std::int64_t label(std::int64_t clean, std::uint64_t id) const;
 };
 
-//! Rows of one data set. Copies share the open file. Local throughout.
+//! Rows of one data set. Nothing is read before it is asked for. Copies share the open file. Local
+//! throughout.
 class View {
   public:
     View() = default;
-    //! `rows` in the order they shall be seen.
-    View(std::shared_ptr<Dataset const> dataset, std::vector<std::uint64_t> rows, LabelNoise noise = {});
+    View(std::shared_ptr<Dataset const> dataset, Rows rows, LabelNoise noise = {});
 
     std::uint64_t size() const { return rows_.size(); }
     DatasetInfo const& info() const { return dataset_->info(); }
     Dataset const& dataset() const { return *dataset_; }
-    std::vector<std::uint64_t> const& rows() const { return rows_; }
-    //! Ids [size] in view order.
-    std::vector<std::uint64_t> const& ids() const { return ids_; }
-    //! Labels [size] in view order, noise applied; empty where the data set has none.
-    std::vector<std::int64_t> const& labels() const { return labels_; }
-    //! Which labels the noise replaced, [size]; empty without labels.
-    std::vector<std::uint8_t> mislabelled() const;
+    std::shared_ptr<Dataset const> const& shared_dataset() const { return dataset_; }
+    Rows const& rows() const { return rows_; }
+    LabelNoise const& noise() const { return noise_; }
+
+    //! Ids at positions [begin, end).
+    std::vector<std::uint64_t> ids(std::uint64_t begin, std::uint64_t end) const;
+    //! Labels at positions [begin, end), noise applied; empty where the data set has none.
+    std::vector<std::int64_t> labels(std::uint64_t begin, std::uint64_t end) const;
+    //! Which labels the noise replaced, [end - begin]; empty without labels.
+    std::vector<std::uint8_t> mislabelled(std::uint64_t begin, std::uint64_t end) const;
 
     //! Samples at positions [begin, end) of the view.
     Samples read(std::uint64_t begin, std::uint64_t end) const;
     //! Samples at the given positions, in that order.
     Samples read(std::span<std::uint64_t const> positions) const;
-    //! The part of the view at the given positions.
-    View at(std::span<std::uint64_t const> positions) const;
 
   private:
+    void apply_noise(Samples& samples) const;
+
     std::shared_ptr<Dataset const> dataset_;
-    std::vector<std::uint64_t> rows_, ids_;
-    std::vector<std::int64_t> labels_;
+    Rows rows_;
     LabelNoise noise_;
 };
 

@@ -131,7 +131,7 @@ struct Output {
 
 struct Usage {
     std::vector<std::string> signals = {"default"};
-    std::int64_t augmentations = 8, bootstrap = 200;
+    std::int64_t augmentations = 8, bootstrap = 200, fit_samples = 1 << 20;
     std::string reference = "auto", scorer = "zsum";
     double confidence = 0.95;
     void fields(auto&& visit) {
@@ -144,6 +144,8 @@ struct Usage {
               "logistic is learned, and allowed with held_out only");
         visit("confidence", confidence, in(0.5, 0.9999), "", "of bounds and intervals");
         visit("bootstrap", bootstrap, in(50, 100000), "", "replicates");
+        visit("fit_samples", fit_samples, in(1000, 1e8), "samples",
+              "most suspects, and most reference samples, that are fitted; of more, so many are drawn by id");
     }
 };
 

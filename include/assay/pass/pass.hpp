@@ -34,8 +34,19 @@ struct Shard {
     std::uint64_t begin = 0, end = 0;
 };
 
-//! The shards of all sources, cut every `shard_size` samples.
-std::vector<Shard> plan_shards(std::span<Source const> sources, std::uint64_t shard_size);
+//! The shards of all sources, cut every `shard_size` samples; counted, not stored.
+class ShardPlan {
+  public:
+    ShardPlan(std::span<Source const> sources, std::uint64_t shard_size);
+
+    std::uint64_t size() const { return first_.back(); }
+    Shard operator[](std::uint64_t number) const;
+
+  private:
+    std::vector<std::uint64_t> sizes_; // of the sources
+    std::vector<std::uint64_t> first_; // number of each source's first shard; last, of all shards
+    std::uint64_t shard_size_;
+};
 
 struct PassOptions {
     std::uint64_t shard_size = 1024;

@@ -7,6 +7,7 @@
 
 #include <hdf5.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -99,6 +100,19 @@ std::vector<T> read_all(Handle const& dataset) {
     std::vector<T> values(elements);
     read_rows(dataset, 0, shape.empty() ? 1 : shape[0], native_type<T>(), values.data());
     return values;
+}
+
+//! Calls visit(first row, values) for a 1-D dataset from its first row to its last, 2^20 rows at a time.
+template <class T, class Visit>
+void for_each_piece(Handle const& column, Visit visit) {
+    constexpr std::uint64_t kPiece = 1 << 20;
+    std::uint64_t const rows = shape_of(column).at(0);
+    std::vector<T> values;
+    for (std::uint64_t first = 0; first < rows; first += kPiece) {
+        values.resize(std::min(kPiece, rows - first));
+        read_rows(column, first, values.size(), native_type<T>(), values.data());
+        visit(first, std::span<T const>(values));
+    }
 }
 
 // Attributes of a group ("/" for the root) or dataset. Strings are fixed-length, padded with NUL to `size`,

@@ -41,8 +41,9 @@ struct ResultLayout {
 //! together.
 class ResultFile {
   public:
-    //! Replaces PATH.partial: root creates everything in `layout` at full size, then all open it. Error(io)
-    //! if the disk is full. The caller has checked that PATH may be made.
+    //! Replaces PATH.partial: root creates everything in `layout` and takes the space, then all open it and
+    //! together fill float32 columns with NaN. Error(io) if the disk is full. The caller has checked that
+    //! PATH may be made.
     static ResultFile create(comm::Communicator const& comm, std::filesystem::path path,
                              ResultLayout const& layout);
     //! Opens PATH.partial to go on with it; Error(data) if it is damaged.
@@ -59,19 +60,14 @@ class ResultFile {
     void write(std::string const& column, std::uint64_t begin, std::span<T const> values) {
         write_rows_of(column, begin, values.size(), native_type<T>(), values.data());
     }
-    //! Root writes a whole column of any shape; the others pass an empty span.
-    template <class T>
-    void write_from_root(std::string const& column, std::span<T const> values) {
-        write_whole_from_root(column, native_type<T>(), values.data());
-    }
     //! This rank's rows [begin, begin + count) of a float column. Local, but for a column's first use, which
     //! opens it.
     std::vector<float> read(std::string const& column, std::uint64_t begin, std::uint64_t count) const;
 
     //! One flag per shard, the same on all ranks. Local: a copy of what is in memory.
     std::vector<std::uint8_t> const& shards_done() const { return done_; }
-    //! The checksum recorded for a shard. Local.
-    std::uint64_t checksum(std::uint64_t shard) const { return checksums_[shard]; }
+    //! The checksum recorded for a shard. Local, but for the first use, which opens the column.
+    std::uint64_t checksum(std::uint64_t shard) const;
     //! Records the checksum of this rank's shard; ranks without one pass shard = none.
     void write_checksum(std::uint64_t shard, std::uint64_t value);
     //! Makes everything written so far durable, then flags this rank's `shards`.
@@ -93,8 +89,8 @@ class ResultFile {
         : comm_(comm), path_(std::move(path)) {}
     void write_rows_of(std::string const& column, std::uint64_t begin, std::uint64_t count, hid_t type,
                        void const* values);
-    void write_whole_from_root(std::string const& column, hid_t type, void const* values);
     void write_flags(std::span<std::uint64_t const> shards, std::uint8_t flag);
+    void fill_with_nan(Column const& column);
     void load_ledger();
     void agree_on_writing(std::function<void()> const& work);
     Handle const& dataset(std::string const& path) const;
@@ -104,7 +100,6 @@ class ResultFile {
     Handle file_;
     mutable std::map<std::string, Handle> open_;
     std::vector<std::uint8_t> done_;
-    std::vector<std::uint64_t> checksums_;
 };
 
 //! What a reduction found, ready for the file: values for the names that the layout announced.

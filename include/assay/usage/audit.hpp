@@ -23,6 +23,10 @@ struct AuditInput {
     std::vector<std::uint64_t> reference_ids; //!< not read when paired
     bool paired = false;
     std::optional<SignalTable> control; //!< only when paired: row i = the partner of partner i
+    //! Where the tables hold a random draw of larger sides: the sides' sizes (0: the tables are all), and
+    //! which of all suspects row i is (empty: the i-th).
+    std::uint64_t suspects_total = 0, reference_total = 0;
+    std::vector<std::uint64_t> suspect_rows;
 };
 
 struct AuditOptions {
@@ -73,8 +77,9 @@ struct Audit {
     std::optional<std::pair<double, double>> interval; //!< only when estimated
     double p_value = 1; //!< of p = 0; when shift_suspect against the raised reference
 
-    std::size_t n_suspects = 0;
+    std::size_t n_suspects = 0; //!< that were fitted: all, or a random draw of suspects_total
     std::size_t n_reference = 0;
+    std::uint64_t suspects_total = 0, reference_total = 0;
     double confidence = 0;
     bool paired = false;
     std::vector<std::string> signals; //!< those used

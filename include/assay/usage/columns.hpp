@@ -20,9 +20,10 @@ inline constexpr char const* kMetrics = "/metrics/usage";
 
 //! Local (root). Reads all that the fit needs, from assay's own files and from ones written by hand with only
 //! /samples/id, /signals/* and /partners/* (or /held_out/...). `reference` is job.usage.reference. A signal
-//! whose attribute larger_means says "non-member" is negated. Error(data) naming file and column for anything
-//! missing, ragged or ill-typed. Never reads /truth.
-AuditInput read_columns(std::filesystem::path const& path, std::string const& reference);
+//! whose attribute larger_means says "non-member" is negated. Of a side with more than `limit` rows
+//! (job.usage.fit_samples), about that many are drawn by their ids, so that memory does not grow with the
+//! file. Error(data) naming file and column for anything missing, ragged or ill-typed. Never reads /truth.
+AuditInput read_columns(std::filesystem::path const& path, std::string const& reference, std::uint64_t limit);
 
 //! The fit's options from a job.
 AuditOptions audit_options(job::Job const& job);
