@@ -147,7 +147,7 @@ TEST(JobFile, AnEmptyJobHasEveryDefault) {
         {"usage.signals", "default"},
         {"usage.augmentations", "8"},
         {"usage.bootstrap", "200"},
-        {"usage.fit_samples", "1048576"},
+        {"usage.fit_samples", "262144"},
         {"usage.reference", "auto"},
         {"usage.scorer", "zsum"},
         {"usage.confidence", "0.95"},

@@ -131,7 +131,7 @@ struct Output {
 
 struct Usage {
     std::vector<std::string> signals = {"default"};
-    std::int64_t augmentations = 8, bootstrap = 200, fit_samples = 1 << 20;
+    std::int64_t augmentations = 8, bootstrap = 200, fit_samples = 1 << 18;
     std::string reference = "auto", scorer = "zsum";
     double confidence = 0.95;
     void fields(auto&& visit) {
