@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing and builds: `jobs/setup.sh [PRESET]` (release, debug, sanitize). Debian 12, root or sudo.
+# Installs what is missing and builds: `jobs/setup.sh [PRESET]` (CMakePresets.json). Debian 12, root or sudo.
 # `jobs/setup.sh PRESET cluster` also installs what the tests under a real Slurm and on two hosts need.
 # Both commands of the README begin with this, so this is the one list of packages.
 set -euo pipefail
@@ -12,13 +12,14 @@ packages=(
   libtorch-dev libopenblas0-openmp                         # tensors; BLAS that obeys torch's thread count
   libboost-dev libboost-serialization-dev                  # messages between ranks, distributions
   libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
-  zlib1g-dev libstb-dev libssl-dev                         # compressed input, images, SHA-256
+  zlib1g-dev libstb-dev libturbojpeg0-dev libssl-dev       # compressed input, images, SHA-256
   libgtest-dev libgmock-dev libbenchmark-dev clang-format  # tests and benchmarks
   hdf5-tools python3-numpy python3-h5py python3-pandas python3-torch  # tests read results as users do
   dataset-fashion-mnist                                    # real data
 )
 cluster_packages=(slurmctld slurmd slurm-client munge iproute2)
 [[ ${2:-} != cluster ]] || packages+=("${cluster_packages[@]}")
+[[ $preset != fuzz ]] || packages+=(clang libclang-rt-dev)  # libFuzzer
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

@@ -1,4 +1,7 @@
 #include "data/fixtures.hpp"
+#include "data/image.hpp"
+
+#include <turbojpeg.h>
 
 using namespace assay;
 using namespace assay::data;
@@ -40,6 +43,20 @@ Bytes grey_jpeg() {
     return file;
 }
 
+// Interleaved RGB pixels as a JPEG of the best quality
+Bytes jpeg(int width, int height, Bytes const& pixels) {
+    unsigned char* packed = nullptr;
+    unsigned long size = 0;
+    tjhandle const encoder = tjInitCompress();
+    EXPECT_EQ(
+        tjCompress2(encoder, pixels.data(), width, 0, height, TJPF_RGB, &packed, &size, TJSAMP_444, 100, 0),
+        0);
+    Bytes const file(packed, packed + size);
+    tjFree(packed);
+    tjDestroy(encoder);
+    return file;
+}
+
 } // namespace
 
 TEST(ImageFolder, NumbersClassesAndImagesInByteOrder) {
@@ -76,6 +93,45 @@ TEST(ImageFolder, DecodesJpeg) {
     write_bytes(dir / "p/c/2.JPEG", grey_jpeg());
     EXPECT_EQ(import_dataset({dir / "p", {}, dir / "d.h5", false}).sample_shape, "1x8x8");
     EXPECT_EQ(values_of(Dataset(dir / "d.h5")), Bytes(128, 228));
+}
+
+TEST(ImageFolder, DecodesColourJpeg) {
+    Bytes pixels;
+    for (int i = 0; i < 16 * 16; ++i)
+        append(pixels, {200, 30, 90});
+    TempDir const dir;
+    write_bytes(dir / "p/c/1.jpg", jpeg(16, 16, pixels));
+    EXPECT_EQ(import_dataset({dir / "p", {}, dir / "d.h5", false}).sample_shape, "3x16x16");
+    auto const planes = values_of(Dataset(dir / "d.h5"));
+    for (std::size_t i = 0; i < 256; ++i) { // YCbCr in between is rounded
+        EXPECT_NEAR(planes[i], 200, 2);
+        EXPECT_NEAR(planes[256 + i], 30, 2);
+        EXPECT_NEAR(planes[512 + i], 90, 2);
+    }
+}
+
+// Decoders go on with grey where data is missing
+TEST(ImageFolder, RefusesDamagedJpeg) {
+    Folder const folder;
+    auto const bad = folder.root / "a/y.jpg";
+    auto const whole = jpeg(3, 2, noise(18));
+    for (std::size_t size = 3; size + 2 < whole.size(); ++size) {
+        write_bytes(bad, Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)));
+        EXPECT_THROW(
+            {
+                std::vector<std::byte> out(18);
+                read_image(bad, image_shape(bad), bad, out);
+            },
+            Error)
+            << size;
+    }
+}
+
+TEST(ImageFolder, RefusesSizesThatNoSampleHas) {
+    Folder const folder;
+    auto const bad = folder.root / "a/y.png";
+    write_bytes(bad, png(5000, 5000, 1, {}));
+    expect_in(folder.refused(), {bad.string(), "1x5000x5000", "16777216 pixels"});
 }
 
 TEST(ImageFolder, NamesTheFirstRaggedImageAndBothShapes) {
