@@ -105,7 +105,8 @@ class Cifar : public Source {
             in_file_ = std::filesystem::file_size(file_->path()) / format_.record_bytes();
         }
         file_->read(record_);
-        ++done_in_file_;
+        if (++done_in_file_ == in_file_)
+            file_->require_end(); // more follows where the file is a compressed one by chance
     }
 
     std::vector<std::filesystem::path> files_;

@@ -62,13 +62,13 @@ class Idx : public Source {
             __builtin_mul_overflow(info.size, height * width, &bytes))
             fail(Exit::data, "{}: holds {} images of {}x{} (impossible). Get it again", images.string(),
                  info.size, height, width);
-        images_.require_size(16 + bytes);
+        images_.require_rest(bytes);
         require_magic(labels_, kLabels, "labels of unsigned bytes");
         std::uint64_t const count = read_big_endian(labels_);
         if (count != info.size)
             fail(Exit::data, "{}: {} labels for the {} images of {}. Are they of one set?", labels.string(),
                  count, info.size, images.string());
-        labels_.require_size(8 + count);
+        labels_.require_rest(count);
     }
 
     void read(std::span<std::byte> values, std::span<std::int64_t> labels) override {

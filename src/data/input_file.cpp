@@ -50,14 +50,14 @@ void InputFile::require_end() {
         fail(Exit::data, "{}: damaged or truncated at its end ({}). Get it again", path_.string(), reason);
 }
 
-void InputFile::require_size(std::uint64_t bytes) const {
+void InputFile::require_rest(std::uint64_t bytes) const {
     constexpr std::uint64_t kDeflateLimit = 1032; // zlib.net/zlib_tech.html: no better ratio is possible
     auto const size = std::filesystem::file_size(path_);
     bool const plain = gzdirect(file_.get()) != 0;
-    if (plain ? size != bytes : bytes / kDeflateLimit > size)
-        fail(Exit::data, "{}: {} (its header asks for {} bytes, the file has {}{}). Get it again",
-             path_.string(), bytes > size ? "truncated" : "bytes follow the last sample", bytes, size,
-             plain ? "" : " compressed");
+    if (plain ? size - position_ != bytes : bytes / kDeflateLimit > size)
+        fail(Exit::data, "{}: {} (its header of {} bytes asks for {} more, the file has {}{}). Get it again",
+             path_.string(), bytes > size - position_ ? "truncated" : "bytes follow the last sample",
+             position_, bytes, size, plain ? "" : " compressed");
 }
 
 } // namespace assay::data

@@ -22,9 +22,9 @@ class InputFile {
     void read(std::span<std::byte> out);
     //! Error(data) if anything follows.
     void require_end();
-    //! Error(data) unless the whole file, uncompressed, can hold `bytes` bytes: exactly for a plain file; for
+    //! Error(data) unless the file, uncompressed, can hold `bytes` more bytes: exactly for a plain file; for
     //! a compressed one only what deflate could never reach is refused, the rest shows on reading.
-    void require_size(std::uint64_t bytes) const;
+    void require_rest(std::uint64_t bytes) const;
 
   private:
     struct Close {

@@ -93,7 +93,7 @@ NpyHeader read_npy_header(InputFile& file) {
     for (auto const extent : result.shape)
         if (__builtin_mul_overflow(size, extent, &size))
             bad_header(file, "its shape overflows");
-    file.require_size(start.size() + length.size() + bytes + size);
+    file.require_rest(size);
     return result;
 }
 

@@ -78,6 +78,17 @@ TEST(Cifar, GoesByTheNameWhereTheSizeFitsBoth) {
     EXPECT_EQ(import_dataset({dir / "cifar-100/x.bin", {}, dir / "c.h5", false}).samples, 3073U);
 }
 
+// Two records, compressed to a file as long as one
+TEST(Cifar, RefusesCompressedFilesThatPassForPlainOnes) {
+    TempDir const dir;
+    Bytes file(2 * (1 + kImage));
+    write_gz(dir / "x.bin", file);
+    Bytes packed = read_bytes(dir / "x.bin");
+    packed.resize(1 + kImage);
+    write_bytes(dir / "x.bin", packed);
+    expect_in(import_error(Exit::data, {dir / "x.bin", {}, dir / "d.h5", false}), {"x.bin", "follow"});
+}
+
 TEST(Cifar, RefusesWhatIsNoCifarFile) {
     TempDir const dir;
     auto const file = dir / "c/a.bin";

@@ -193,6 +193,13 @@ TEST(Idx, RefusesHeadersThatCannotBe) {
               {bomb.string(), "truncated"});
 }
 
+// 2^64 - 1 bytes of values: with those of the header they wrap around to 15
+TEST(Idx, RefusesSizesThatWrapAround) {
+    SmallIdx const idx;
+    write_gz(idx.images, idx_images(4294967295U, 641, 6700417, idx.values));
+    expect_in(import_error(Exit::data, idx.request), {idx.images.string(), "18446744073709551615"});
+}
+
 TEST(Idx, RefusesLabelsOfAnotherSet) {
     SmallIdx const small;
     write_bytes(small.labels_file, idx_labels({1, 2, 3, 4}));

@@ -192,6 +192,12 @@ TEST(Npy, RefusesHeadersThatMakeNoSense) {
     expect_in(refused(no_shape), {"no 'shape'"});
 }
 
+TEST(Npy, RefusesSizesThatWrapAround) {
+    TempDir const dir;
+    write_gz(dir / "x.npy", npy("'|u1'", "(1, 18446744073709551615)", {}));
+    expect_in(import_error(Exit::data, {dir / "x.npy", {}, dir / "d.h5", false}), {"x.npy", "truncated"});
+}
+
 TEST(Npy, RefusesLabelsThatDoNotFit) {
     Refused refused;
     expect_in(refused.with_labels(npy("'<i8'", "(2,)", raw<std::int64_t>({0, 1}))),
