@@ -1,7 +1,8 @@
 #include "assay/data/dataset.hpp"
 
-#include "data/array.hpp"
 #include "data/finite.hpp"
+
+#include "assay/store/array.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -12,18 +13,6 @@ namespace assay::data {
 namespace {
 
 constexpr std::uint64_t kPieceBytes = 4 << 20;
-
-// Error(io) from the store, with the file's name in front and the given code
-template <class Action>
-auto in_file(std::filesystem::path const& path, Exit code, char const* remedy, Action action) {
-    try {
-        return action();
-    } catch (Error const& error) {
-        if (error.code() != Exit::io)
-            throw;
-        fail(code, "{}: {}. {}", path.string(), error.what(), remedy);
-    }
-}
 
 SampleType sample_type(store::Handle const& samples, std::string const& where) {
     auto const type = store::type_name(samples);
@@ -87,7 +76,7 @@ store::Handle open_column(store::Handle const& file, std::filesystem::path const
                           std::string const& name, std::string const& type, std::uint64_t size) {
     if (!store::exists(file, "/" + name))
         return {};
-    auto column = open_array(file, path, name);
+    auto column = store::open_array(file, path, "/" + name);
     if (auto const found = store::type_name(column); found != type)
         fail(Exit::data, "{}: /{} is {} (must be {}). Write {}.astype(\"{}\")", path.string(), name, found,
              type, name, type);
@@ -99,7 +88,7 @@ store::Handle open_column(store::Handle const& file, std::filesystem::path const
         fail(Exit::data,
              "{}: /{} has {} entries, /samples {} (there must be one per sample). Write them again",
              path.string(), name, shape[0], size);
-    require_written(column, path, name);
+    store::require_written(column, path, "/" + name);
     return column;
 }
 
@@ -128,17 +117,17 @@ Dataset::Dataset(std::filesystem::path path) : path_(std::move(path)) {
     if (!std::filesystem::is_regular_file(path_, error))
         fail(Exit::data, "{}: no such file{}. Check the path", path_.string(),
              std::filesystem::exists(path_, error) ? " (it is no regular file)" : "");
-    in_file(path_, Exit::data, "The file is damaged or truncated: make it again", [this] { open(); });
+    store::in_file(path_, Exit::data, "The file is damaged or truncated: make it again", [this] { open(); });
 }
 
 void Dataset::open() {
     file_ = store::open_to_read(path_);
     std::string const where = path_.string() + ": /samples";
-    samples_ = open_array(file_, path_, "samples");
+    samples_ = store::open_array(file_, path_, "/samples");
     auto const shape = store::shape_of(samples_);
     info_.type = sample_type(samples_, where);
     require_extent(shape, where);
-    require_written(samples_, path_, "samples");
+    store::require_written(samples_, path_, "/samples");
     info_.size = shape[0];
     info_.sample_shape.assign(shape.begin() + 1, shape.end());
     require_one_string(samples_, where);
@@ -153,7 +142,7 @@ std::vector<std::uint64_t> Dataset::ids(std::uint64_t begin, std::uint64_t end) 
     if (!ids_)
         std::iota(ids.begin(), ids.end(), begin);
     else
-        in_file(path_, Exit::io, "Is the file damaged, or the disk?", [&] {
+        store::in_file(path_, Exit::io, "Is the file damaged, or the disk?", [&] {
             store::read_rows(ids_, begin, ids.size(), store::native_type<std::uint64_t>(), ids.data());
         });
     return ids;
@@ -162,7 +151,7 @@ std::vector<std::uint64_t> Dataset::ids(std::uint64_t begin, std::uint64_t end) 
 std::vector<std::int64_t> Dataset::labels(std::uint64_t begin, std::uint64_t end) const {
     std::vector<std::int64_t> labels(labels_ ? end - begin : 0);
     if (labels_)
-        in_file(path_, Exit::io, "Is the file damaged, or the disk?", [&] {
+        store::in_file(path_, Exit::io, "Is the file damaged, or the disk?", [&] {
             store::read_rows(labels_, begin, labels.size(), store::native_type<std::int64_t>(),
                              labels.data());
         });
@@ -191,8 +180,9 @@ Samples Dataset::read(std::span<std::uint64_t const> rows) const {
         info_.type == SampleType::uint8 ? store::native_type<std::uint8_t>() : store::native_type<float>();
     result.values.resize(rows.size() * bytes);
     for_each_run(rows, [&](std::uint64_t first, std::uint64_t count, std::size_t at) {
-        in_file(path_, Exit::io, "Is the file damaged, or the disk?",
-                [&] { store::read_rows(samples_, first, count, type, result.values.data() + at * bytes); });
+        store::in_file(path_, Exit::io, "Is the file damaged, or the disk?", [&] {
+            store::read_rows(samples_, first, count, type, result.values.data() + at * bytes);
+        });
     });
     return result;
 }

@@ -206,6 +206,13 @@ Shard ShardPlan::operator[](std::uint64_t number) const {
 PassSummary run_pass(comm::Communicator const& comm, store::ResultFile& file, std::span<Source const> sources,
                      PassOptions const& options) {
     ShardPlan const plan(sources, options.shard_size);
+    comm::agree(comm, [&] {
+        if (file.shards_done().size() != plan.size())
+            fail(Exit::data,
+                 "the results file to go on with has {} shards in its ledger, the job {}. Start again with "
+                 "--overwrite",
+                 file.shards_done().size(), plan.size());
+    });
     verify(comm, file, sources, plan);
     std::vector<std::uint64_t> missing;
     std::uint64_t total = 0, already = 0;

@@ -3,6 +3,7 @@
 #include "assay/base/error.hpp"
 #include "assay/base/stats.hpp"
 #include "assay/base/version.hpp"
+#include "assay/store/array.hpp"
 #include "assay/store/result_file.hpp"
 #include "assay/usage/columns.hpp"
 #include "assay/usage/score.hpp"
@@ -40,13 +41,10 @@ std::string percent(double level) {
     return fmt::format("{:g} %", 100 * level);
 }
 
-} // namespace
-
-std::optional<Truth> read_truth(std::filesystem::path const& results, usage::AuditInput const& input) {
-    store::Handle const file = store::open_to_read(results);
-    if (!store::exists(file, "/truth/member"))
-        return std::nullopt;
-    store::Handle const column = store::open_dataset(file, "/truth/member");
+Truth read_truth_from(store::Handle const& file, std::filesystem::path const& results,
+                      usage::AuditInput const& input) {
+    store::Handle const column = store::open_array(file, results, "/truth/member");
+    store::require_written(column, results, "/truth/member");
     std::uint64_t const suspects = std::max<std::uint64_t>(input.suspects_total, input.suspect_ids.size());
     if (store::type_name(column) != "uint8" || store::shape_of(column) != store::Shape{suspects})
         fail(Exit::data,
@@ -69,6 +67,16 @@ std::optional<Truth> read_truth(std::filesystem::path const& results, usage::Aud
     truth.member_auc =
         of_members.empty() || scores.reference.z.empty() ? std::nan("") : auc(of_members, scores.reference.z);
     return truth;
+}
+
+} // namespace
+
+std::optional<Truth> read_truth(std::filesystem::path const& results, usage::AuditInput const& input) {
+    store::Handle const file = store::open_to_read(results);
+    if (!store::exists(file, "/truth/member"))
+        return std::nullopt;
+    return store::in_file(results, Exit::data, "The file is damaged: make it again",
+                          [&] { return read_truth_from(file, results, input); });
 }
 
 ordered_json summary(std::string const& name, usage::Audit const& audit, std::optional<Truth> const& truth) {

@@ -3,6 +3,7 @@
 #include "assay/base/fault.hpp"
 #include "assay/comm/agree.hpp"
 #include "assay/comm/collectives.hpp"
+#include "assay/store/array.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -234,7 +235,12 @@ void ResultFile::forget(std::span<std::uint64_t const> shards) {
 // Root reads for all; the others only learn how much there is to receive
 void ResultFile::load_ledger() {
     Handle const& flags = dataset(kDone);
-    done_.resize(shape_of(flags).front());
+    Shape const shape = shape_of(flags);
+    if (shape.size() != 1 || shape_of(dataset(kChecksum)) != shape)
+        fail(Exit::data, "{} is [{}] and {} [{}]", kDone, fmt::join(shape, ", "), kChecksum,
+             fmt::join(shape_of(dataset(kChecksum)), ", "));
+    require_written(flags, partial_of(path_), kDone);
+    done_.resize(shape.front());
     if (comm_.is_root())
         read_rows(flags, 0, done_.size(), native_type<std::uint8_t>(), done_.data());
 }

@@ -2,6 +2,7 @@
 
 #include "assay/base/error.hpp"
 #include "assay/base/random.hpp"
+#include "assay/store/array.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -13,13 +14,11 @@ namespace {
 
 using store::Handle;
 
+// All of it is there, in this very file
 Handle open_column(Handle const& file, std::string const& path, std::string const& origin) {
-    try {
-        return store::open_dataset(file, path);
-    } catch (Error const& error) {
-        fail(Exit::data, "{}: {} (must be a data set of one value per sample). Write it so", origin,
-             error.what());
-    }
+    Handle column = store::open_array(file, origin, path);
+    store::require_written(column, origin, path);
+    return column;
 }
 
 // The rows of one side that take part in the fit
@@ -103,16 +102,8 @@ Drawn draw_rows(Handle const& file, std::string const& path, std::uint64_t limit
     return drawn;
 }
 
-double or_nan(std::optional<double> value) {
-    return value.value_or(std::numeric_limits<double>::quiet_NaN());
-}
-
-} // namespace
-
-AuditInput read_columns(std::filesystem::path const& path, std::string const& reference,
-                        std::uint64_t limit) {
-    std::string const origin = path.string();
-    Handle const file = store::open_to_read(path);
+AuditInput read_from(Handle const& file, std::string const& reference, std::uint64_t limit,
+                     std::string const& origin) {
     std::vector<std::string> const names = store::names_in(file, kSuspectSignals);
     if (names.empty())
         fail(Exit::data, "{}: no {}/* (nothing to fit). Is it a results file of a usage job?", origin,
@@ -139,6 +130,19 @@ AuditInput read_columns(std::filesystem::path const& path, std::string const& re
     input.suspects_total = suspects.total;
     input.reference_total = reference_rows.total;
     return input;
+}
+
+double or_nan(std::optional<double> value) {
+    return value.value_or(std::numeric_limits<double>::quiet_NaN());
+}
+
+} // namespace
+
+AuditInput read_columns(std::filesystem::path const& path, std::string const& reference,
+                        std::uint64_t limit) {
+    return store::in_file(path, Exit::data, "The file is damaged or of another kind: make it again", [&] {
+        return read_from(store::open_to_read(path), reference, limit, path.string());
+    });
 }
 
 AuditOptions audit_options(job::Job const& job) {

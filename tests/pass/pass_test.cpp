@@ -312,6 +312,15 @@ TEST(Pass, ComputesDamagedShardsAgain) {
     expect_all_values(folder / "r.h5", sources);
 }
 
+TEST(Pass, RefusesALedgerOfOtherShards) {
+    SharedFolder const folder;
+    Calls calls;
+    run(world(), folder / "r.h5", make_sources({20}, calls));
+    Error const error = agreed_error(world(), folder / "r.h5", make_sources({24}, calls), true);
+    EXPECT_EQ(error.code(), Exit::data);
+    EXPECT_NE(std::string(error.what()).find("5 shards in its ledger, the job 6"), std::string::npos);
+}
+
 TEST(Pass, DoesNotTrustShardsWithoutTheirFlag) {
     SharedFolder const folder;
     Calls first, second;

@@ -17,7 +17,10 @@ using Numbers = std::vector<std::uint64_t>;
 // A results file as a user may write it, column by column
 class HandWritten {
   public:
-    explicit HandWritten(fs::path const& path) : path_(path), file_(store::create_file(path)) {}
+    explicit HandWritten(fs::path const& path)
+        : path_(path), file_(store::create_file(path)), parents_(H5Pcreate(H5P_LINK_CREATE), "H5Pcreate") {
+        H5Pset_create_intermediate_group(parents_.id(), 1);
+    }
 
     template <class T>
     HandWritten& column(std::string const& path, std::vector<T> const& values, store::Shape shape = {}) {
@@ -35,6 +38,18 @@ class HandWritten {
         store::create_group(file_, path);
         return *this;
     }
+    HandWritten& link(std::string const& to, std::string const& from) {
+        EXPECT_GE(H5Lcreate_soft(to.c_str(), file_.id(), from.c_str(), parents_.id(), H5P_DEFAULT), 0);
+        return *this;
+    }
+    // Declared only
+    HandWritten& unwritten(std::string const& path, hid_t type, hsize_t rows) {
+        store::Handle const space(H5Screate_simple(1, &rows, nullptr), "H5Screate_simple");
+        store::Handle const column(
+            H5Dcreate2(file_.id(), path.c_str(), type, space.id(), parents_.id(), H5P_DEFAULT, H5P_DEFAULT),
+            path);
+        return *this;
+    }
     AuditInput read(std::string const& reference, std::uint64_t limit = 1 << 20) {
         file_.close();
         return read_columns(path_, reference, limit);
@@ -48,7 +63,7 @@ class HandWritten {
 
   private:
     fs::path path_;
-    store::Handle file_;
+    store::Handle file_, parents_;
 };
 
 // Three suspects with two signals
@@ -244,6 +259,25 @@ TEST(ReadColumns, NamesWhatIsIllTypedOrRagged) {
                   .column("/partners/loss", Values{1, 2})
                   .refusal(),
               {"/samples/id", "rank 2"});
+}
+
+// What other files hold is not what the audit's hash covers, and what was never written reads as zeros
+TEST(ReadColumns, RefusesValuesThatTheFileDoesNotHold) {
+    TempDir const dir;
+    expect_in(with_partners(dir).link("/signals/loss", "/signals/other").refusal(),
+              {"/signals/other", "link"});
+    expect_in(with_partners(dir).link("/signals", "/held_out/signals").refusal("held_out"),
+              {"no /held_out/samples/id"});
+    expect_in(suspects(dir).link("/signals", "/partners").refusal(), {"/partners/loss", "link"});
+    expect_in(HandWritten(dir / "hand.h5")
+                  .unwritten("/samples/id", H5T_NATIVE_UINT64, std::uint64_t{1} << 60)
+                  .column("/signals/loss", Values{1})
+                  .column("/partners/loss", Values{1})
+                  .refusal(),
+              {"/samples/id", "never written"});
+    expect_in(suspects(dir).unwritten("/partners/loss", H5T_NATIVE_FLOAT, 3).refusal(),
+              {"/partners/loss", "never written"});
+    expect_in(HandWritten(dir / "hand.h5").column("/signals", Values{1}).refusal(), {"/signals"});
 }
 
 TEST(ReadColumns, RefusesAnUnknownOrientation) {
