@@ -95,6 +95,17 @@ void refuse_unknown(toml::table const& table, std::string const& prefix, std::se
     }
 }
 
+// What is no TOML value is a string: on the command line the quotes are often missing
+toml::table parse_value(std::string const& value, std::string const& override_text) {
+    for (std::string const& text : {"value = " + value, "value = '''" + value + "'''"})
+        try {
+            return toml::parse(text);
+        } catch (toml::parse_error const&) { // not UTF-8, say
+        }
+    fail(Exit::usage, "--set {} (neither a TOML value nor plain text). Put the value in quotes",
+         override_text);
+}
+
 void apply(toml::table& root, std::string const& override_text) {
     auto const equals = override_text.find('=');
     auto const dot = override_text.rfind('.', equals);
@@ -103,12 +114,7 @@ void apply(toml::table& root, std::string const& override_text) {
              override_text);
     std::string const key = override_text.substr(0, equals);
     std::string const value = override_text.substr(equals + 1);
-    toml::table parsed;
-    try {
-        parsed = toml::parse("value = " + value);
-    } catch (toml::parse_error const&) {
-        parsed.insert("value", value); // unquoted on the command line: a string
-    }
+    toml::table const parsed = parse_value(value, override_text);
     toml::table* table = &root;
     std::istringstream sections(key.substr(0, dot));
     for (std::string name; std::getline(sections, name, '.');) {

@@ -308,6 +308,13 @@ TEST(JobFile, SetTakesUnquotedStrings) {
     EXPECT_EQ(job.train.network, "mlp");
 }
 
+// They would come back from the results file as other bytes
+TEST(JobFile, SetTakesTextOnly) {
+    for (std::string const value : {"a\xff", "\xff\xfe", "a\x01"})
+        expect_refused([&] { parse("", "job.toml", {"dataset.suspects=" + value}); },
+                       {"--set dataset.suspects=", "text"});
+}
+
 TEST(JobFile, TheLastSetWins) {
     EXPECT_EQ(parse("", "job.toml", {"job.seed=1", "job.seed=2"}).job.seed, 2);
 }
