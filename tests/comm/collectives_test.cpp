@@ -174,4 +174,32 @@ TEST(BroadcastObject, EveryKeyOfAJobTravels) {
 }
 
 } // namespace
+
+TEST(Message, DecodesWhatWasEncoded) {
+    std::vector<std::vector<double>> const value{{0.1, 0.2}, {}, {-3}};
+    EXPECT_EQ(decode<std::vector<std::vector<double>>>(encode(value)), value);
+}
+
+TEST(Message, NoBitMayChange) {
+    std::string const sent = encode(std::vector<std::string>{"loss", "margin"});
+    for (std::size_t bit = 0; bit < 8 * sent.size(); ++bit) {
+        std::string damaged = sent;
+        damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ 1 << bit % 8);
+        EXPECT_THROW(decode<std::vector<std::string>>(damaged), Error) << bit;
+    }
+    EXPECT_THROW(decode<std::vector<std::string>>(sent.substr(0, sent.size() - 1)), Error);
+    EXPECT_THROW(decode<std::vector<std::string>>(""), Error);
+}
+
+// A digest that fits does not make lengths true: nothing is allocated for them
+TEST(Message, LengthsThatCannotBeAreRefused) {
+    for (std::uint64_t const length : {std::uint64_t{1} << 40, ~std::uint64_t{0}}) {
+        std::string const bytes = seal({reinterpret_cast<char const*>(&length), sizeof length});
+        EXPECT_THROW(decode<std::string>(bytes), Error);
+        EXPECT_THROW(decode<std::vector<double>>(bytes), Error);
+        EXPECT_THROW(decode<std::vector<std::string>>(bytes), Error);
+    }
+    EXPECT_THROW(decode<std::int64_t>(seal(std::string(9, '\0'))), Error) << "a byte too many";
+}
+
 } // namespace assay::comm

@@ -3,8 +3,8 @@
 
 #include "assay/base/error.hpp"
 #include "assay/comm/collectives.hpp"
+#include "assay/comm/message_archive.hpp"
 
-#include <boost/archive/binary_iarchive.hpp>
 #include <boost/archive/binary_oarchive.hpp>
 #include <boost/serialization/string.hpp>
 #include <boost/serialization/vector.hpp>
@@ -13,17 +13,30 @@
 
 namespace assay::comm {
 
-//! Collective. Root's value replaces everyone's. T has a Boost.Serialization `serialize`.
+//! Local. The bytes of a value with their SHA-256 in front. T has a Boost.Serialization `serialize`.
+template <class T>
+std::string encode(T const& value) {
+    std::ostringstream stream;
+    boost::archive::binary_oarchive(stream, kArchiveFlags) << value;
+    return seal(stream.str());
+}
+
+//! Local. The value that encode() was given. Error(internal) for bytes that are not what encode() made, also
+//! where their digest fits; memory stays within a small multiple of their number.
+template <class T>
+T decode(std::string const& sealed) {
+    std::string const bytes = unseal(sealed);
+    T value;
+    read_message(bytes, [&](MessageReader& reader) { reader >> value; });
+    return value;
+}
+
+//! Collective. Root's value replaces everyone's.
 template <class T>
 void broadcast_object(Communicator const& comm, T& value) {
-    std::stringstream stream;
-    if (comm.is_root())
-        boost::archive::binary_oarchive(stream) << value;
-    std::string const bytes = broadcast(comm, stream.str());
-    if (comm.is_root())
-        return;
-    stream.str(bytes);
-    boost::archive::binary_iarchive(stream) >> value;
+    std::string const bytes = broadcast(comm, comm.is_root() ? encode(value) : std::string());
+    if (!comm.is_root())
+        value = decode<T>(bytes);
 }
 
 //! Collective. Everyone's values, in rank order, on every rank.
