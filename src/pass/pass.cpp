@@ -154,11 +154,12 @@ class Loop {
             bool const mine = computed.shard && computed.shard->source == source;
             std::uint64_t const begin = mine ? computed.shard->begin : 0;
             std::size_t const count = mine ? computed.shard->end - begin : 0;
-            for (std::size_t c = 0; c < sources_[source].columns.size(); ++c)
+            for (std::size_t c = 0; c < sources_[source].columns.size(); ++c) {
                 file_.write<float>(sources_[source].columns[c], begin,
                                    count ? std::span(computed.values).subspan(c * count, count)
                                          : std::span<float const>());
-            fault_point("shard");
+                fault_point("shard");
+            }
         }
         file_.write_checksum(computed.shard ? computed.shard->number : store::ResultFile::none,
                              checksum(computed.values));

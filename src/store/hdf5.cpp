@@ -149,13 +149,13 @@ Handle open_to_read(std::filesystem::path const& path) {
 Handle open_to_write(std::filesystem::path const& path, comm::Communicator const& comm) {
     quiet();
     Handle const access = access_by(comm);
-    return {H5Fopen(path.c_str(), H5F_ACC_RDWR, access.id()), path.string()};
+    return {H5Fopen(path.c_str(), H5F_ACC_RDWR, access.id()), "opening"};
 }
 
 Handle create_file(std::filesystem::path const& path, comm::Communicator const& comm) {
     quiet();
     Handle const access = access_by(comm);
-    return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), path.string()};
+    return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), "creating"};
 }
 
 bool exists(Handle const& file, std::string const& path) {

@@ -82,16 +82,23 @@ void create_alone(std::filesystem::path const& path, ResultLayout const& layout)
         create_contents(file, layout);
         require(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flushing");
         reserve(unborn);
-    });
-    if (!problem) {
         file.close();
         std::filesystem::rename(unborn, partial_of(path)); // a partial file that exists can be gone on with
+    });
+    if (!problem)
         return;
-    }
-    file.abandon(); // closing would write, and fail, again
-    std::filesystem::remove(unborn);
+    file.abandon();          // closing would write, and fail, again
+    std::error_code ignored; // what cannot be removed either, on a disk gone read-only, does no harm
+    std::filesystem::remove(unborn, ignored);
     fail(Exit::io, "{}: cannot be written ({}). Free space, or choose another --output",
          partial_of(path).string(), problem->what());
+}
+
+// Runs `work`, which writes PATH.partial; what fails is an Error(io) that says how to go on
+void write_to(std::filesystem::path const& path, std::function<void()> const& work) {
+    if (std::optional<Error> const problem = comm::attempt(work))
+        fail(Exit::io, "{}: {}. Free space or mend the disk, then run again with --resume",
+             partial_of(path).string(), problem->what());
 }
 
 } // namespace
@@ -113,8 +120,8 @@ void sync_to_disk(std::filesystem::path const& path) {
     if (descriptor >= 0)
         ::close(descriptor);
     if (!synced)
-        fail(Exit::io, "{}: cannot be made durable ({}). Check the disk", path.string(),
-             std::strerror(reason));
+        fail(Exit::io, "{}: cannot be made durable ({}). Mend the disk, then run again with --resume",
+             path.string(), std::strerror(reason));
 }
 
 bool ResultFile::has_partial(std::filesystem::path const& path) {
@@ -165,16 +172,12 @@ Handle const& ResultFile::dataset(std::string const& path) const {
 }
 
 void ResultFile::agree_on_writing(std::function<void()> const& work) {
-    comm::agree(comm_, [&] {
-        if (std::optional<Error> const problem = comm::attempt(work))
-            fail(Exit::io, "{}: {}. Free space or mend the disk, then run again with --resume",
-                 partial_of(path_).string(), problem->what());
-    });
+    comm::agree(comm_, [&] { write_to(path_, work); });
 }
 
 void ResultFile::write_rows_of(std::string const& column, std::uint64_t begin, std::uint64_t count,
                                hid_t type, void const* values) {
-    comm::agree(comm_, [&] { write_rows(dataset(column), begin, count, type, values, !comm_.is_serial()); });
+    agree_on_writing([&] { write_rows(dataset(column), begin, count, type, values, !comm_.is_serial()); });
 }
 
 // Who reads an unfinished file must not take 0 for a score
@@ -222,8 +225,7 @@ void ResultFile::write_flags(std::span<std::uint64_t const> shards, std::uint8_t
 }
 
 void ResultFile::commit(std::span<std::uint64_t const> shards) {
-    comm::agree(comm_,
-                [&] { require(H5Fflush(file_.id(), H5F_SCOPE_GLOBAL), "flushing " + path_.string()); });
+    agree_on_writing([&] { require(H5Fflush(file_.id(), H5F_SCOPE_GLOBAL), "flushing"); });
     fault_point("mark");
     write_flags(shards, 1);
 }
@@ -254,37 +256,41 @@ std::int64_t ResultFile::number(std::string const& name) const {
 }
 
 void ResultFile::close() {
-    comm::agree(comm_, [&] {
+    agree_on_writing([&] {
         herr_t const flushed = H5Fflush(file_.id(), H5F_SCOPE_GLOBAL);
         open_.clear();
         file_.close();
-        require(flushed, "flushing " + path_.string());
+        require(flushed, "flushing");
     });
 }
 
 void complete(std::filesystem::path const& path, Metrics const& metrics,
               std::vector<std::pair<std::string, std::string>> const& text,
               std::vector<std::pair<std::string, std::int64_t>> const& numbers) {
-    Handle file = open_to_write(partial_of(path));
-    for (auto const& [name, value] : metrics.numbers)
-        write_number(file, metrics.group, name, value);
-    for (auto const& [name, value] : metrics.texts)
-        write_string(file, metrics.group, name, value, kMetricTextSize);
-    for (auto const& [name, values] : metrics.tables) {
-        Handle const table = open_dataset(file, metrics.group + "/" + name);
-        write_rows(table, 0, shape_of(table).front(), native_type<double>(), values.data());
-    }
-    for (auto const& [name, value] : text)
-        write_string(file, "/", name, value);
-    for (auto const& [name, value] : numbers)
-        write_number(file, "/", name, value);
-    require(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flushing " + path.string());
-    write_string(file, "/", "status", "complete"); // after the flush: never "complete" without its metrics
-    require(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flushing " + path.string());
-    file.close();
+    Handle file;
+    write_to(path, [&] {
+        file = open_to_write(partial_of(path));
+        for (auto const& [name, value] : metrics.numbers)
+            write_number(file, metrics.group, name, value);
+        for (auto const& [name, value] : metrics.texts)
+            write_string(file, metrics.group, name, value, kMetricTextSize);
+        for (auto const& [name, values] : metrics.tables) {
+            Handle const table = open_dataset(file, metrics.group + "/" + name);
+            write_rows(table, 0, shape_of(table).front(), native_type<double>(), values.data());
+        }
+        for (auto const& [name, value] : text)
+            write_string(file, "/", name, value);
+        for (auto const& [name, value] : numbers)
+            write_number(file, "/", name, value);
+        require(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flushing");
+        write_string(file, "/", "status",
+                     "complete"); // after the flush: never "complete" without its metrics
+        require(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "flushing");
+        file.close();
+    });
     sync_to_disk(partial_of(path));
     fault_point("rename");
-    std::filesystem::rename(partial_of(path), path);
+    write_to(path, [&] { std::filesystem::rename(partial_of(path), path); });
     sync_to_disk(std::filesystem::absolute(path).parent_path());
 }
 

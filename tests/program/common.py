@@ -1,5 +1,6 @@
 """What the whole-program tests share: small data sets, a job, the real binary under the real launcher, h5diff."""
 import argparse
+import hashlib
 import os
 import pathlib
 import subprocess
@@ -97,6 +98,35 @@ def differences(a, b, groups=GROUPS):
     return found
 
 
+def children(pid):
+    """Processes whose parent is `pid`."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if int(entry.joinpath("stat").read_text().rsplit(")", 1)[1].split()[1]) == pid:
+                    found.append(int(entry.name))
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # gone meanwhile
+    return found
+
+
+def digest(path):
+    """One hash of every dataset's bytes and every attribute of a results file; the root's attributes name the run."""
+    found = hashlib.sha256()
+
+    def add(name, thing):
+        found.update(name.encode())
+        if isinstance(thing, h5py.Dataset):
+            found.update(f"{thing.dtype}{thing.shape}".encode() + thing[()].tobytes())
+        for key in sorted(thing.attrs):
+            found.update(key.encode() + np.asarray(thing.attrs[key]).tobytes())
+
+    with h5py.File(path) as file:
+        file.visititems(add)
+    return found.hexdigest()
+
+
 class ProgramTest(unittest.TestCase):
     def setUp(self):
         self.scratch = tempfile.TemporaryDirectory(prefix="assay-test-")
@@ -109,8 +139,6 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--assay", required=True)
     parser.add_argument("--mpirun", required=True)
-    parser.add_argument("--kills", type=int, default=4, help="how often kill_test kills")
-    parser.add_argument("--seed", type=int, default=None, help="of kill_test's moments")
     parser.add_argument("--time-limit", action="store_true", help="slurm_test waits for a real time limit, too")
     options, rest = parser.parse_known_args()
     options.assay = os.path.abspath(options.assay)

@@ -1,6 +1,6 @@
 // Part of the test program assay_faulty: with ASSAY_SLOW_WRITES=MILLISECONDS each write() to a file of the
-// disk goes out in pieces with that delay before each, as over a slow network. A kill then finds half of a
-// write done. These definitions take the place of libc's for all libraries of the program.
+// disk goes out in small pieces with that delay before each, as over a slow network. A kill then finds half
+// of a write done. These definitions take the place of libc's for all libraries of the program.
 #include <algorithm>
 #include <cstdlib>
 
@@ -11,7 +11,7 @@
 
 namespace {
 
-constexpr std::size_t kPiece = 4096;
+constexpr std::size_t kPiece = 250; // ends in the middle of a value
 
 bool is_slow(int file) {
     static bool const asked = std::getenv("ASSAY_SLOW_WRITES") != nullptr;

@@ -45,7 +45,8 @@ void require(herr_t status, std::string const& what);
 
 using Shape = std::vector<std::uint64_t>;
 
-// Files. Serial unless a communicator with MPI behind it is given; then every call is collective
+// Files. Serial unless a communicator with MPI behind it is given; then every call is collective. Errors of
+// the latter two do not name the path: callers do, with what to do
 Handle open_to_read(std::filesystem::path const& path);
 Handle open_to_write(std::filesystem::path const& path, comm::Communicator const& comm = {});
 Handle create_file(std::filesystem::path const& path, comm::Communicator const& comm = {});
