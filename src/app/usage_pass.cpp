@@ -117,7 +117,9 @@ void write_in_slices(comm::Communicator const& comm, store::ResultFile& file, st
         std::uint64_t const begin = std::min(mine.end, mine.begin + done);
         auto const piece =
             comm::agree(comm, [&] { return values(begin, std::min(mine.end, begin + kPiece)); });
-        file.write(column, begin, std::span(piece));
+        store::RowRange const range{begin, piece.size()};
+        using Value = typename decltype(piece)::value_type;
+        file.write<Value>(column, {&range, piece.empty() ? std::size_t{0} : 1}, piece);
     }
 }
 

@@ -64,6 +64,10 @@ void verify(comm::Communicator const& comm, store::ResultFile& file, std::span<S
     file.forget(broken);
 }
 
+// Columns are written when a rank holds this much of them, or at a commit: each call costs ranks a few rounds
+// of messages, whatever is in it
+constexpr std::uint64_t kBufferBytes = 16 << 20;
+
 // The loop over rounds: in round r, rank k takes the missing shard number r x ranks + k
 class Loop {
   public:
@@ -79,17 +83,21 @@ class Loop {
     void run(Progress& progress, std::uint64_t done) {
         std::optional<Reading> next = read(0);
         for (std::size_t first = 0; first < missing_.size(); first += ranks()) {
-            Computed const computed = compute(first, next);
-            write(first, computed);
-            if (computed.shard)
-                uncommitted_.push_back(computed.shard->number);
-            for (std::uint64_t number : round(first))
-                done += size_of(plan_[number]);
+            if (Computed computed = compute(first, next); computed.shard)
+                unwritten_.push_back(std::move(computed));
+            for (std::uint64_t number : round(first)) {
+                Shard const shard = plan_[number];
+                done += size_of(shard);
+                unwritten_sources_.insert(shard.source);
+                unwritten_bytes_ += size_of(shard) * sources_[shard.source].columns.size() * sizeof(float);
+            }
             progress.update(done);
             bool const last = first + ranks() >= missing_.size();
             bool const stop = comm::all_max(comm_, stop_requested()) > 0;
             if (last || stop || time_to_commit())
                 commit();
+            else if (unwritten_bytes_ / ranks() > kBufferBytes)
+                write();
             if (stop && !last)
                 throw comm::AgreedError(Exit::stopped,
                                         "stopped on a signal, finished shards saved. Run again with "
@@ -145,24 +153,40 @@ class Loop {
         });
     }
 
-    // Collective. Writes the round's columns; a rank whose shard is of another source takes part with nothing
-    void write(std::size_t first, Computed const& computed) {
-        std::set<std::size_t> present;
-        for (std::uint64_t number : round(first))
-            present.insert(plan_[number].source);
-        for (std::size_t source : present) {
-            bool const mine = computed.shard && computed.shard->source == source;
-            std::uint64_t const begin = mine ? computed.shard->begin : 0;
-            std::size_t const count = mine ? computed.shard->end - begin : 0;
-            for (std::size_t c = 0; c < sources_[source].columns.size(); ++c) {
-                file_.write<float>(sources_[source].columns[c], begin,
-                                   count ? std::span(computed.values).subspan(c * count, count)
-                                         : std::span<float const>());
-                fault_point("shard");
-            }
+    // Collective. Writes the columns of the shards computed since the last time, each column in one call; a
+    // rank without shards of a source takes part with nothing
+    void write() {
+        for (std::size_t source : unwritten_sources_)
+            write_columns(source);
+        std::vector<std::uint64_t> numbers, checksums;
+        for (Computed const& computed : unwritten_) {
+            numbers.push_back(computed.shard->number);
+            checksums.push_back(checksum(computed.values));
         }
-        file_.write_checksum(computed.shard ? computed.shard->number : store::ResultFile::none,
-                             checksum(computed.values));
+        file_.write_checksums(numbers, checksums);
+        uncommitted_.insert(uncommitted_.end(), numbers.begin(), numbers.end());
+        unwritten_.clear();
+        unwritten_sources_.clear();
+        unwritten_bytes_ = 0;
+    }
+
+    void write_columns(std::size_t source) {
+        std::vector<store::RowRange> ranges;
+        for (Computed const& computed : unwritten_)
+            if (computed.shard->source == source)
+                ranges.push_back({computed.shard->begin, computed.shard->end - computed.shard->begin});
+        for (std::size_t c = 0; c < sources_[source].columns.size(); ++c) {
+            std::vector<float> values;
+            for (Computed const& computed : unwritten_) {
+                if (computed.shard->source != source)
+                    continue;
+                std::size_t const count = computed.shard->end - computed.shard->begin;
+                auto const begin = computed.values.begin() + static_cast<std::ptrdiff_t>(c * count);
+                values.insert(values.end(), begin, begin + static_cast<std::ptrdiff_t>(count));
+            }
+            file_.write<float>(sources_[source].columns[c], ranges, values);
+            fault_point("shard");
+        }
     }
 
     // Collective. Clocks differ, so root decides
@@ -172,6 +196,7 @@ class Loop {
     }
 
     void commit() {
+        write();
         file_.commit(uncommitted_);
         uncommitted_.clear();
         committed_ = Clock::now();
@@ -183,6 +208,9 @@ class Loop {
     ShardPlan const& plan_;
     std::vector<std::uint64_t> missing_; // numbers
     double commit_seconds_;
+    std::vector<Computed> unwritten_;         // this rank's
+    std::set<std::size_t> unwritten_sources_; // all ranks'
+    std::uint64_t unwritten_bytes_ = 0;       // all ranks'
     std::vector<std::uint64_t> uncommitted_;
     Clock::time_point committed_ = Clock::now();
 };

@@ -55,25 +55,53 @@ Handle access_by(comm::Communicator const& comm) {
     return access;
 }
 
-// Selects rows [begin, begin + count) of `dataset` in `file_space`; returns the matching memory space
-Handle select_rows(Handle const& dataset, Handle const& file_space, std::uint64_t begin,
-                   std::uint64_t count) {
+// Puts `blocks` ranges of rows, the first of them `rows` and each `stride` rows after the one before, into a
+// selection
+void select_blocks(Handle const& space, Shape const& shape, H5S_seloper_t how, RowRange const& rows,
+                   std::uint64_t stride, std::uint64_t blocks) {
+    std::vector<hsize_t> start(shape.size(), 0), step(shape.size(), 1), count(shape.size(), 1);
+    std::vector<hsize_t> block(shape.begin(), shape.end());
+    start[0] = rows.begin;
+    step[0] = stride;
+    count[0] = blocks;
+    block[0] = rows.count;
+    require(H5Sselect_hyperslab(space.id(), how, start.data(), step.data(), count.data(), block.data()),
+            "H5Sselect_hyperslab");
+}
+
+// Are all ranges of one length and equally far apart? Then one selection says it all, and HDF5 is fast
+bool are_regular(std::span<RowRange const> ranges) {
+    for (std::size_t i = 1; i < ranges.size(); ++i)
+        if (ranges[i].count != ranges[0].count ||
+            ranges[i].begin - ranges[i - 1].begin != ranges[1].begin - ranges[0].begin)
+            return false;
+    return true;
+}
+
+// Selects `ranges` of rows of `dataset` in `file_space`; returns the matching memory space
+Handle select_rows(Handle const& dataset, Handle const& file_space, std::span<RowRange const> ranges) {
     Shape shape = shape_of(dataset);
     if (shape.empty())
         shape = {1};
-    std::vector<hsize_t> start(shape.size(), 0);
+    std::uint64_t rows = 0;
+    for (RowRange const& range : ranges)
+        rows += range.count;
     std::vector<hsize_t> extent(shape.begin(), shape.end());
-    start[0] = begin;
-    extent[0] = count;
+    extent[0] = rows;
     Handle memory_space(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr),
                         "H5Screate_simple");
-    if (count == 0) {
+    if (rows == 0) {
         require(H5Sselect_none(file_space.id()), "H5Sselect_none");
         require(H5Sselect_none(memory_space.id()), "H5Sselect_none");
+    } else if (are_regular(ranges)) {
+        std::uint64_t const stride = ranges.size() > 1 ? ranges[1].begin - ranges[0].begin : ranges[0].count;
+        select_blocks(file_space, shape, H5S_SELECT_SET, ranges[0], stride, ranges.size());
     } else {
-        require(H5Sselect_hyperslab(file_space.id(), H5S_SELECT_SET, start.data(), nullptr, extent.data(),
-                                    nullptr),
-                "H5Sselect_hyperslab");
+        H5S_seloper_t how = H5S_SELECT_SET;
+        for (RowRange const& range : ranges) {
+            select_blocks(file_space, shape, how, range, range.count, 1);
+            how = H5S_SELECT_OR;
+        }
     }
     return memory_space;
 }
@@ -253,15 +281,22 @@ hid_t native_type<double>() {
 
 void read_rows(Handle const& dataset, std::uint64_t begin, std::uint64_t count, hid_t type, void* out) {
     Handle const file_space(H5Dget_space(dataset.id()), "H5Dget_space");
-    Handle const memory_space = select_rows(dataset, file_space, begin, count);
+    RowRange const range{begin, count};
+    Handle const memory_space = select_rows(dataset, file_space, {&range, 1});
     require(H5Dread(dataset.id(), type, memory_space.id(), file_space.id(), H5P_DEFAULT, out),
             "reading rows");
 }
 
 std::uint32_t write_rows(Handle const& dataset, std::uint64_t begin, std::uint64_t count, hid_t type,
                          void const* in, bool collective) {
+    RowRange const range{begin, count};
+    return write_ranges(dataset, {&range, 1}, type, in, collective);
+}
+
+std::uint32_t write_ranges(Handle const& dataset, std::span<RowRange const> ranges, hid_t type,
+                           void const* in, bool collective) {
     Handle const file_space(H5Dget_space(dataset.id()), "H5Dget_space");
-    Handle const memory_space = select_rows(dataset, file_space, begin, count);
+    Handle const memory_space = select_rows(dataset, file_space, ranges);
     Handle const transfer(H5Pcreate(H5P_DATASET_XFER), "H5Pcreate");
     if (collective)
         require(H5Pset_dxpl_mpio(transfer.id(), H5FD_MPIO_COLLECTIVE), "H5Pset_dxpl_mpio");

@@ -94,6 +94,13 @@ void create_alone(std::filesystem::path const& path, ResultLayout const& layout)
          partial_of(path).string(), problem->what());
 }
 
+std::vector<RowRange> single_rows(std::span<std::uint64_t const> rows) {
+    std::vector<RowRange> ranges;
+    for (std::uint64_t row : rows)
+        ranges.push_back({row, 1});
+    return ranges;
+}
+
 // Runs `work`, which writes PATH.partial; what fails is an Error(io) that says how to go on
 void write_to(std::filesystem::path const& path, std::function<void()> const& work) {
     if (std::optional<Error> const problem = comm::attempt(work))
@@ -175,9 +182,9 @@ void ResultFile::agree_on_writing(std::function<void()> const& work) {
     comm::agree(comm_, [&] { write_to(path_, work); });
 }
 
-void ResultFile::write_rows_of(std::string const& column, std::uint64_t begin, std::uint64_t count,
-                               hid_t type, void const* values) {
-    agree_on_writing([&] { write_rows(dataset(column), begin, count, type, values, !comm_.is_serial()); });
+void ResultFile::write_ranges_of(std::string const& column, std::span<RowRange const> ranges, hid_t type,
+                                 void const* values) {
+    agree_on_writing([&] { write_ranges(dataset(column), ranges, type, values, !comm_.is_serial()); });
 }
 
 // Who reads an unfinished file must not take 0 for a score
@@ -192,7 +199,8 @@ void ResultFile::fill_with_nan(Column const& column) {
     std::vector<float> const nan(std::min(kPiece, longest) * width, std::numeric_limits<float>::quiet_NaN());
     for (std::uint64_t done = 0; done < longest; done += kPiece) {
         std::uint64_t const begin = std::min(end, rows * rank / ranks + done);
-        write_rows_of(column.path, begin, std::min(kPiece, end - begin), column.type, nan.data());
+        RowRange const mine{begin, std::min(kPiece, end - begin)};
+        write_ranges_of(column.path, {&mine, mine.count ? std::size_t{1} : 0}, column.type, nan.data());
     }
 }
 
@@ -203,9 +211,9 @@ std::vector<float> ResultFile::read(std::string const& column, std::uint64_t beg
     return values;
 }
 
-void ResultFile::write_checksum(std::uint64_t shard, std::uint64_t value) {
-    bool const mine = shard != none;
-    write<std::uint64_t>(kChecksum, mine ? shard : 0, {&value, mine ? std::size_t{1} : 0});
+void ResultFile::write_checksums(std::span<std::uint64_t const> shards,
+                                 std::span<std::uint64_t const> values) {
+    write<std::uint64_t>(kChecksum, single_rows(shards), values);
 }
 
 std::uint64_t ResultFile::checksum(std::uint64_t shard) const {
@@ -215,11 +223,8 @@ std::uint64_t ResultFile::checksum(std::uint64_t shard) const {
 }
 
 void ResultFile::write_flags(std::span<std::uint64_t const> shards, std::uint8_t flag) {
-    agree_on_writing([&] {
-        Handle const& flags = dataset(kDone);
-        for (std::uint64_t shard : shards)
-            write_rows(flags, shard, 1, native_type<std::uint8_t>(), &flag);
-    });
+    std::vector<std::uint8_t> const flags(shards.size(), flag);
+    write<std::uint8_t>(kDone, single_rows(shards), flags);
     for (std::uint64_t shard : comm::all_gather(comm_, shards))
         done_[shard] = flag;
 }

@@ -1,10 +1,10 @@
-// What the results file's protocol costs: the same columns written in rounds of one shard per rank through
-// ResultFile, as a pass does it, and through plain MPI-IO into a file of the same size; both end on the disk.
+// What a pass's protocol costs: columns that take no time to compute, written by pass::run_pass, against
+// plain MPI-IO that writes the same shards in the same rounds into a file of the same size. Both end on the
+// disk.
 //   mpirun -n 2 build/release/tests/benchmark_write [FOLDER [SAMPLES [REPETITIONS]]]
 #include "assay/base/log.hpp"
 #include "assay/base/random.hpp"
-#include "assay/base/stats.hpp"
-#include "assay/store/result_file.hpp"
+#include "assay/pass/pass.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -16,15 +16,12 @@ namespace {
 using namespace assay;
 
 struct Shape {
-    std::uint64_t samples, shard, commit_every; // commit_every in rounds
+    std::uint64_t samples, shard;
+    bool commit_each_round; // else once, at the end
     std::uint64_t columns = 10;
 };
 
-std::string name_of(std::uint64_t column) {
-    return fmt::format("/signals/s{}", column);
-}
-
-// Seconds of the slowest rank between two barriers
+// Seconds between two barriers
 template <class Work>
 double timed(comm::Communicator const& world, Work&& work) {
     world.barrier();
@@ -34,50 +31,31 @@ double timed(comm::Communicator const& world, Work&& work) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-// Calls write(shard of this rank, or none) in each round and commit(shards) now and then and at the end
-template <class Write, class Commit>
-void in_rounds(comm::Communicator const& world, Shape const& shape, Write&& write, Commit&& commit) {
-    std::uint64_t const ranks = static_cast<std::uint64_t>(world.size()),
-                        shards = shape.samples / shape.shard, rounds = (shards + ranks - 1) / ranks;
-    std::vector<std::uint64_t> written;
-    for (std::uint64_t round = 0; round < rounds; ++round) {
-        std::uint64_t const shard = round * ranks + static_cast<std::uint64_t>(world.rank());
-        write(shard < shards ? shard : store::ResultFile::none);
-        if (shard < shards)
-            written.push_back(shard);
-        if ((round + 1) % shape.commit_every == 0 || round + 1 == rounds) {
-            commit(written);
-            written.clear();
-        }
-    }
-}
-
-double through_result_file(comm::Communicator const& world, std::filesystem::path const& path,
-                           Shape const& shape, std::span<float const> values) {
+double through_pass(comm::Communicator const& world, std::filesystem::path const& path, Shape const& shape,
+                    std::vector<float> const& values) {
+    pass::Source source{"benchmark", shape.samples, {}, {}, {}};
     store::ResultLayout layout;
-    for (std::uint64_t c = 0; c < shape.columns; ++c)
-        layout.columns.push_back({name_of(c), store::native_type<float>(), {shape.samples}, "", "1", ""});
-    layout.shards = shape.samples / shape.shard;
+    for (std::uint64_t c = 0; c < shape.columns; ++c) {
+        source.columns.push_back(fmt::format("/signals/s{}", c));
+        layout.columns.push_back(
+            {source.columns.back(), store::native_type<float>(), {shape.samples}, "", "1", ""});
+    }
+    source.read = [](std::uint64_t, std::uint64_t) { return data::Samples(); };
+    source.compute = [&](data::Samples&&) { return values; };
+    std::vector<pass::Source> const sources{source};
+    layout.shards = pass::plan_shards(sources, shape.shard).size();
     store::ResultFile file = store::ResultFile::create(world, path, layout);
     if (world.is_root())
         store::sync_to_disk(store::partial_of(path));
     return timed(world, [&] {
-        in_rounds(
-            world, shape,
-            [&](std::uint64_t shard) {
-                std::uint64_t const n = shard == store::ResultFile::none ? 0 : shape.shard;
-                for (std::uint64_t c = 0; c < shape.columns; ++c)
-                    file.write<float>(name_of(c), n ? shard * n : 0, values.subspan(c * shape.shard, n));
-                file.write_checksum(shard, shard);
-            },
-            [&](std::vector<std::uint64_t> const& shards) { file.commit(shards); });
+        pass::run_pass(world, file, sources, {shape.shard, shape.commit_each_round ? 0 : 1e9});
         file.close();
     });
 }
 
 double through_mpi_io(comm::Communicator const& world, std::filesystem::path const& path, Shape const& shape,
-                      std::span<float const> values) {
-    if (world.is_root()) { // already there in full, as the columns are
+                      std::vector<float> const& values) {
+    if (world.is_root()) { // there in full beforehand, as the columns are
         std::vector<float> const fill(shape.samples, 1);
         std::FILE* const file = std::fopen(path.c_str(), "wb");
         for (std::uint64_t c = 0; c < shape.columns; ++c)
@@ -89,27 +67,35 @@ double through_mpi_io(comm::Communicator const& world, std::filesystem::path con
     MPI_File file = MPI_FILE_NULL;
     comm::check_mpi(MPI_File_open(world.mpi(), path.c_str(), MPI_MODE_WRONLY, MPI_INFO_NULL, &file),
                     "MPI_File_open");
+    auto const write_round = [&](std::uint64_t first) {
+        for (std::uint64_t c = 0; c < shape.columns; ++c) {
+            std::uint64_t const begin =
+                c * shape.samples + first + shape.shard * static_cast<std::uint64_t>(world.rank());
+            comm::check_mpi(MPI_File_write_at_all(file, static_cast<MPI_Offset>(sizeof(float) * begin),
+                                                  values.data() + c * shape.shard,
+                                                  static_cast<int>(shape.shard), MPI_FLOAT,
+                                                  MPI_STATUS_IGNORE),
+                            "MPI_File_write_at_all");
+        }
+    };
+    std::uint64_t const round = shape.shard * static_cast<std::uint64_t>(world.size());
     return timed(world, [&] {
-        in_rounds(
-            world, shape,
-            [&](std::uint64_t shard) {
-                std::uint64_t const n = shard == store::ResultFile::none ? 0 : shape.shard;
-                for (std::uint64_t c = 0; c < shape.columns; ++c)
-                    comm::check_mpi(
-                        MPI_File_write_at_all(file,
-                                              static_cast<MPI_Offset>(
-                                                  sizeof(float) * (c * shape.samples + (n ? shard * n : 0))),
-                                              values.data() + c * shape.shard, static_cast<int>(n), MPI_FLOAT,
-                                              MPI_STATUS_IGNORE),
-                        "MPI_File_write_at_all");
-            },
-            [&](std::vector<std::uint64_t> const&) {
+        for (std::uint64_t first = 0; first < shape.samples; first += round) {
+            write_round(first);
+            if (shape.commit_each_round || first + round >= shape.samples)
                 comm::check_mpi(MPI_File_sync(file), "MPI_File_sync");
-            });
+        }
         MPI_File_close(&file);
     });
 }
 
+std::string spread(std::vector<double> values, int digits) {
+    std::sort(values.begin(), values.end());
+    return fmt::format("{:.{}f} ({:.{}f} to {:.{}f})", values[values.size() / 2], digits, values.front(),
+                       digits, values.back(), digits);
+}
+
+// Alternating, since the machine's speed drifts
 void measure(comm::Communicator const& world, std::filesystem::path const& folder, Shape const& shape,
              int repetitions) {
     std::vector<float> values(shape.columns * shape.shard);
@@ -117,20 +103,16 @@ void measure(comm::Communicator const& world, std::filesystem::path const& folde
     for (float& value : values)
         value = static_cast<float>(random.uniform());
     double const megabytes = static_cast<double>(sizeof(float) * shape.columns * shape.samples) / 1e6;
-    std::vector<double> ours, plain, ratios;
+    std::vector<double> pass, plain, ratios;
     for (int i = 0; i < repetitions; ++i) {
         plain.push_back(megabytes / through_mpi_io(world, folder / "plain", shape, values));
-        ours.push_back(megabytes / through_result_file(world, folder / "results.h5", shape, values));
-        ratios.push_back(ours.back() / plain.back());
+        pass.push_back(megabytes / through_pass(world, folder / "results.h5", shape, values));
+        ratios.push_back(pass.back() / plain.back());
     }
-    auto const spread = [](std::vector<double> v, int digits) {
-        std::sort(v.begin(), v.end());
-        return fmt::format("{:.{}f} ({:.{}f} to {:.{}f})", v[v.size() / 2], digits, v.front(), digits,
-                           v.back(), digits);
-    };
     if (world.is_root())
-        fmt::print("| {} | {:.0f} | {} | {} | {} | {} |\n", shape.shard, megabytes, shape.commit_every,
-                   spread(ours, 0), spread(plain, 0), spread(ratios, 2));
+        fmt::print("| {} | {} | {} | {} | {} |\n", shape.shard,
+                   shape.commit_each_round ? "each round" : "at the end", spread(pass, 0), spread(plain, 0),
+                   spread(ratios, 2));
 }
 
 } // namespace
@@ -139,19 +121,23 @@ int main(int argc, char** argv) {
     comm::MpiScope const mpi(argc, argv);
     comm::Communicator const world(MPI_COMM_WORLD);
     init_log(world.rank());
-    std::filesystem::path const folder =
-        std::filesystem::path(argc > 1 ? argv[1] : std::filesystem::temp_directory_path().c_str()) /
-        "assay-write-benchmark";
-    std::uint64_t const samples = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1 << 22;
+    spdlog::set_level(spdlog::level::warn);
+    std::filesystem::path const parent =
+        argc > 1 ? std::filesystem::path(argv[1]) : std::filesystem::temp_directory_path();
+    std::filesystem::path const folder = parent / "assay-write-benchmark";
+    std::uint64_t const round = 65536 * static_cast<std::uint64_t>(world.size());
+    std::uint64_t const asked = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 4'000'000;
+    std::uint64_t const samples = std::max<std::uint64_t>(asked / round, 1) * round; // whole rounds
     int const repetitions = argc > 3 ? std::atoi(argv[3]) : 5;
     std::filesystem::create_directories(folder);
     if (world.is_root())
-        fmt::print("{} ranks, 10 columns of {} floats, {} repetitions, median (min to max)\n\n"
-                   "| shard | MB | rounds per commit | results file, MB/s | plain MPI-IO, MB/s | ratio |\n"
-                   "|---|---|---|---|---|---|\n",
-                   world.size(), samples, repetitions);
-    measure(world, folder, {samples, 65536, 8}, repetitions);
-    measure(world, folder, {samples, 1024, 512}, repetitions);
+        fmt::print("{} ranks, 10 columns of {} floats ({} MB), {} repetitions, median (min to max)\n\n"
+                   "| samples per shard | flush | pass, MB/s | plain MPI-IO, MB/s | ratio |\n"
+                   "|---|---|---|---|---|\n",
+                   world.size(), samples, samples * 40 / 1'000'000, repetitions);
+    measure(world, folder, {samples, 65536, false}, repetitions);
+    measure(world, folder, {samples, 65536, true}, repetitions);
+    measure(world, folder, {samples, 1024, false}, repetitions);
     world.barrier();
     if (world.is_root())
         std::filesystem::remove_all(folder);

@@ -3,6 +3,7 @@
 
 #include "support/world.hpp"
 
+#include <cstring>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -255,7 +256,40 @@ TEST_F(Hdf5, BulkWritesStayCollective) {
     EXPECT_EQ(read_all<std::uint64_t>(open_dataset(again, "/ids")), expected_ids);
 }
 
-// The proof above can fail: what HDF5 must convert, and what was not asked to be collective, says so
+// Ranges of all ranks interleave: equally far apart, where one selection does, and not
+TEST_F(Hdf5, RangesAreWrittenTogether) {
+    auto const ranks = static_cast<std::uint64_t>(world().size()),
+               rank = static_cast<std::uint64_t>(world().rank());
+    for (std::vector<std::uint64_t> const& blocks : {std::vector<std::uint64_t>{0, 1, 2}, {0, 1, 4}, {}}) {
+        std::uint64_t const rows = 2 * 5 * ranks;
+        Handle file = create_file(shared(), world());
+        Handle matrix = create_dataset(file, "/matrix", native_type<float>(), {rows, 3});
+        std::vector<RowRange> ranges;
+        std::vector<float> values, expected(3 * rows, std::nanf(""));
+        for (std::uint64_t block : blocks)
+            for (std::uint64_t owner = 0; owner < ranks; ++owner) {
+                std::uint64_t const begin = 2 * (block * ranks + owner);
+                if (owner == rank)
+                    ranges.push_back({begin, 2});
+                for (std::uint64_t i = 3 * begin; i < 3 * (begin + 2); ++i) {
+                    expected[i] = static_cast<float>(i);
+                    if (owner == rank)
+                        values.push_back(expected[i]);
+                }
+            }
+        std::uint32_t const cause =
+            write_ranges(matrix, ranges, native_type<float>(), values.data(), !world().is_serial());
+        EXPECT_TRUE(cause == 0 || world().is_serial());
+        matrix.close();
+        file.close();
+        std::vector<float> const written = read_all<float>(open_dataset(open_to_read(shared()), "/matrix"));
+        EXPECT_EQ(std::memcmp(written.data(), expected.data(), sizeof(float) * expected.size()), 0);
+        world().barrier();
+    }
+}
+
+// The proof of BulkWritesStayCollective can fail: what HDF5 must convert, and what was not asked to be
+// collective, says so
 TEST_F(Hdf5, WritesThatAreNotCollectiveSaySo) {
     if (world().is_serial())
         GTEST_SKIP() << "needs a launcher";

@@ -74,10 +74,16 @@ class Results : public testing::Test {
             std::size_t const at = first + static_cast<std::size_t>(world().rank());
             bool const works = at < shards.size();
             std::vector<float> const values = works ? values_of(shards[at]) : std::vector<float>();
-            file.write<float>("/signals/loss", works ? begin_of(shards[at]) : 0, values);
-            file.write_checksum(works ? shards[at] : ResultFile::none, works ? checksum_of(shards[at]) : 0);
-            if (works)
+            std::vector<RowRange> ranges;
+            std::vector<std::uint64_t> numbers, checksums;
+            if (works) {
+                ranges = {{begin_of(shards[at]), values.size()}};
+                numbers = {shards[at]};
+                checksums = {checksum_of(shards[at])};
                 mine.push_back(shards[at]);
+            }
+            file.write<float>("/signals/loss", ranges, values);
+            file.write_checksums(numbers, checksums);
         }
         return mine;
     }
@@ -188,7 +194,9 @@ TEST_F(Results, CompleteWritesMetricsInPlaceAndRenames) {
         ids[i] = i * i;
     {
         ResultFile file = ResultFile::create(world(), path(), layout());
-        file.write<std::uint64_t>("/samples/id", 0, world().is_root() ? ids : std::vector<std::uint64_t>());
+        RowRange const all{0, kRows};
+        bool const root = world().is_root();
+        file.write<std::uint64_t>("/samples/id", {&all, root ? std::size_t{1} : 0}, ids);
         file.commit(write_shards(file, {0, 1, 2, 3, 4, 5}));
         file.close();
     }

@@ -84,6 +84,12 @@ hid_t native_type<float>();
 template <>
 hid_t native_type<double>();
 
+//! Rows [begin, begin + count) of a dataset.
+struct RowRange {
+    std::uint64_t begin = 0, count = 0;
+    bool operator==(RowRange const&) const = default;
+};
+
 //! Rows [begin, begin + count) of a dataset, `out` holding count x row elements. Independent.
 void read_rows(Handle const& dataset, std::uint64_t begin, std::uint64_t count, hid_t type, void* out);
 //! The same, writing. Collective over the file's communicator where `collective`: a rank with nothing to
@@ -91,6 +97,10 @@ void read_rows(Handle const& dataset, std::uint64_t begin, std::uint64_t count, 
 //! H5D_mpio_no_collective_cause_t; 0 if it did.
 std::uint32_t write_rows(Handle const& dataset, std::uint64_t begin, std::uint64_t count, hid_t type,
                          void const* in, bool collective = false);
+//! The same for several ranges, ascending and disjoint, whose rows `in` holds one after the other; a rank
+//! with nothing to write passes none.
+std::uint32_t write_ranges(Handle const& dataset, std::span<RowRange const> ranges, hid_t type,
+                           void const* in, bool collective = false);
 
 template <class T>
 std::vector<T> read_all(Handle const& dataset) {

@@ -54,11 +54,11 @@ class ResultFile {
     ResultFile(ResultFile&&) = default;
     ~ResultFile();
 
-    //! Rows [begin, begin + values) of a 1-D column; ranks without work pass an empty span and still take
-    //! part.
+    //! This rank's ranges of rows of a 1-D column, ascending, `values` holding them one after the other;
+    //! ranks without work pass none and still take part. Few calls with much in them are fast.
     template <class T>
-    void write(std::string const& column, std::uint64_t begin, std::span<T const> values) {
-        write_rows_of(column, begin, values.size(), native_type<T>(), values.data());
+    void write(std::string const& column, std::span<RowRange const> ranges, std::span<T const> values) {
+        write_ranges_of(column, ranges, native_type<T>(), values.data());
     }
     //! This rank's rows [begin, begin + count) of a float column. Local, but for a column's first use, which
     //! opens it.
@@ -68,9 +68,9 @@ class ResultFile {
     std::vector<std::uint8_t> const& shards_done() const { return done_; }
     //! The checksum recorded for a shard. Local, but for the first use, which opens the column.
     std::uint64_t checksum(std::uint64_t shard) const;
-    //! Records the checksum of this rank's shard; ranks without one pass shard = none.
-    void write_checksum(std::uint64_t shard, std::uint64_t value);
-    //! Makes everything written so far durable, then flags this rank's `shards`.
+    //! Records the checksums of this rank's shards, ascending.
+    void write_checksums(std::span<std::uint64_t const> shards, std::span<std::uint64_t const> values);
+    //! Makes everything written so far durable, then flags this rank's `shards`, ascending.
     void commit(std::span<std::uint64_t const> shards);
     //! Forgets shards whose data did not survive.
     void forget(std::span<std::uint64_t const> shards);
@@ -82,13 +82,11 @@ class ResultFile {
     //! Flushes and closes, leaving the partial file for complete() or a later run.
     void close();
 
-    static constexpr std::uint64_t none = ~std::uint64_t{0};
-
   private:
     ResultFile(comm::Communicator const& comm, std::filesystem::path path)
         : comm_(comm), path_(std::move(path)) {}
-    void write_rows_of(std::string const& column, std::uint64_t begin, std::uint64_t count, hid_t type,
-                       void const* values);
+    void write_ranges_of(std::string const& column, std::span<RowRange const> ranges, hid_t type,
+                         void const* values);
     void write_flags(std::span<std::uint64_t const> shards, std::uint8_t flag);
     void fill_with_nan(Column const& column);
     void load_ledger();
