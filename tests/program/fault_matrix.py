@@ -24,7 +24,7 @@ import common
 
 RANKS = 2
 RESUMED_ON = (2, 1, 3)  # the same, fewer, more
-LIMIT = 60              # seconds any run may take: what takes longer hangs
+LIMIT = 300            # seconds any run may take: what takes longer hangs
 FAST = ("--set", "model.train.network=mlp", "--set", "model.train.epochs=3", "--set", "model.train.checkpoint_every=1",
         "--set", "usage.augmentations=2", "--set", "usage.bootstrap=50")
 
@@ -65,7 +65,6 @@ class Disk:
             with open(self.image, "wb") as file:
                 file.truncate(32 << 20)
             self.call("mkfs.ext4", "-q", self.image)
-            self.device = self.call("losetup", "--find", "--show", self.image).strip()
             self.mount()
 
     @staticmethod
@@ -76,20 +75,23 @@ class Disk:
         return done.stdout
 
     def mount(self):
+        # A device of its own each time: another mount namespace may hold on to the broken file system of the last
+        self.device = self.call("losetup", "--find", "--show", self.image).strip()
         self.call("mount", "-o", "errors=remount-ro", self.device, self.path)
 
     def mend(self):
         """Removes the cause, as an administrator would."""
-        (self.path / "filler").unlink(missing_ok=True) if self.kind == "tmpfs" else None
-        if self.kind == "ext4":
-            self.call("umount", self.path)
-            subprocess.run(["e2fsck", "-fy", self.device], capture_output=True)
+        if self.kind == "tmpfs":
+            (self.path / "filler").unlink(missing_ok=True)
+        elif self.kind == "ext4":
+            self.close()
+            subprocess.run(["e2fsck", "-fy", str(self.image)], capture_output=True)
             self.mount()
 
     def close(self):
         if self.kind:
             subprocess.run(["umount", str(self.path)], capture_output=True)
-        if self.device:
+        if self.device:  # goes when its last user has gone
             subprocess.run(["losetup", "--detach", self.device], capture_output=True)
 
 
