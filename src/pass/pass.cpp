@@ -65,8 +65,8 @@ void verify(comm::Communicator const& comm, store::ResultFile& file, std::span<S
 }
 
 // Columns are written when a rank holds this much of them, or at a commit: each call costs ranks a few rounds
-// of messages, whatever is in it
-constexpr std::uint64_t kBufferBytes = 16 << 20;
+// of messages, whatever is in it. More would leave the processor's cache (docs/experiments/write_speed.md)
+constexpr std::uint64_t kBufferBytes = 4 << 20;
 
 // The loop over rounds: in round r, rank k takes the missing shard number r x ranks + k
 class Loop {
