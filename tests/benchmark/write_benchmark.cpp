@@ -43,7 +43,7 @@ double through_pass(comm::Communicator const& world, std::filesystem::path const
     source.read = [](std::uint64_t, std::uint64_t) { return data::Samples(); };
     source.compute = [&](data::Samples&&) { return values; };
     std::vector<pass::Source> const sources{source};
-    layout.shards = pass::plan_shards(sources, shape.shard).size();
+    layout.shards = pass::ShardPlan(sources, shape.shard).size();
     store::ResultFile file = store::ResultFile::create(world, path, layout);
     if (world.is_root())
         store::sync_to_disk(store::partial_of(path));

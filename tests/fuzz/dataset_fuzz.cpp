@@ -1,6 +1,7 @@
 // Data set files (docs/data.md), built by a recipe
 #include "hdf5_recipe.hpp"
 
+#include "assay/data/choose.hpp"
 #include "assay/data/dataset.hpp"
 
 using namespace assay;
@@ -26,7 +27,7 @@ int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
     fuzz::succeeds_or_fails_with(Exit::data, [&] {
         data::Dataset const dataset(path);
         auto const n = dataset.info().size;
-        data::check_unique_ids(dataset);
+        data::check_unique_ids({}, dataset);
         data::check_values(dataset, 0, n);
         std::vector<std::uint64_t> const rows{n - 1, 0, n / 2};
         auto const samples = dataset.read(rows);

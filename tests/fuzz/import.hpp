@@ -3,6 +3,7 @@
 
 #include "fuzz.hpp"
 
+#include "assay/data/choose.hpp"
 #include "assay/data/dataset.hpp"
 #include "assay/data/import.hpp"
 
@@ -21,7 +22,7 @@ inline void try_import(std::filesystem::path const& source, std::filesystem::pat
         return;
     data::Dataset const dataset(output);
     data::check_values(dataset, 0, dataset.info().size);
-    data::check_unique_ids(dataset);
+    data::check_unique_ids({}, dataset);
 }
 
 //! Plain or compressed.

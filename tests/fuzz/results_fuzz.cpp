@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
     build(path, bytes);
     fuzz::succeeds_or_fails_with(Exit::data, [&] {
         store::read_string(store::open_to_read(path), "/", "job");
-        usage::AuditInput const input = usage::read_columns(path, reference);
+        usage::AuditInput const input = usage::read_columns(path, reference, 1 << 18);
         if (!fit)
             return;
         usage::Audit const audit =
