@@ -158,6 +158,25 @@ std::vector<std::int64_t> Dataset::labels(std::uint64_t begin, std::uint64_t end
     return labels;
 }
 
+std::vector<std::string> Dataset::classes() const {
+    if (!store::exists(file_, "/classes"))
+        return {};
+    auto const array = store::open_array(file_, path_, "/classes");
+    store::require_written(array, path_, "/classes");
+    store::Handle const type(H5Dget_type(array.id()), "/classes");
+    auto const shape = store::shape_of(array);
+    if (H5Tget_class(type.id()) != H5T_STRING || H5Tis_variable_str(type.id()) > 0 || shape.size() != 1)
+        return {};
+    std::size_t const width = H5Tget_size(type.id());
+    std::string text(shape[0] * width, '\0');
+    store::in_file(path_, Exit::io, "Is the file damaged, or the disk?",
+                   [&] { store::read_rows(array, 0, shape[0], type.id(), text.data()); });
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < shape[0]; ++i)
+        names.emplace_back(text.substr(i * width, width).c_str()); // up to the padding
+    return names;
+}
+
 Samples Dataset::read_keys(std::span<std::uint64_t const> rows) const {
     for (auto const row : rows)
         if (row >= info_.size)

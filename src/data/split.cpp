@@ -36,9 +36,14 @@ class Dealer {
         Deck& deck = decks_.at(std::filesystem::weakly_canonical(path));
         std::uint64_t const size = deck.dataset->info().size, left = size - deck.dealt;
         comm::agree(comm_, [&] {
-            if (to_count(count) > left || left == 0)
+            if (left == 0)
+                fail(Exit::usage,
+                     "{}: nothing of {} is left (earlier parts take all its {} samples). Set "
+                     "dataset.suspect_count, or name another file",
+                     key, path, size);
+            if (to_count(count) > left)
                 fail(Exit::usage, "{} asks for {} samples of {} (only {} of its {} are left). Ask for fewer",
-                     key, count ? std::to_string(count) : "the remaining", path, left, size);
+                     key, count, path, left, size);
         });
         std::uint64_t const begin = deck.dealt;
         deck.dealt += count ? to_count(count) : left;
@@ -60,6 +65,21 @@ std::string shape_text(store::Shape const& shape) {
     return fmt::format("{}", fmt::join(shape, "x"));
 }
 
+// Local. One number must mean one class: else held-out samples look like nothing the model has seen, and the
+// suspects like members
+void check_same_classes(Dataset const& dataset, Dataset const& suspects) {
+    std::vector<std::string> const names = dataset.classes(), expected = suspects.classes();
+    if (names.empty() || expected.empty() || names == expected)
+        return;
+    auto const [name, other] = std::ranges::mismatch(names, expected);
+    fail(Exit::data,
+         "{}: class {} is '{}', in {} it is '{}' (one number must mean one class). Import both from folders "
+         "of "
+         "the same names, or give the numbers in a CSV manifest",
+         dataset.path().string(), name - names.begin(), name == names.end() ? "missing" : *name,
+         suspects.path().string(), other == expected.end() ? "missing" : *other);
+}
+
 // Local
 void check_fits(Dataset const& dataset, Dataset const& suspects) {
     if (dataset.info().sample_shape != suspects.info().sample_shape)
@@ -75,6 +95,7 @@ void check_fits(Dataset const& dataset, Dataset const& suspects) {
         fail(Exit::data,
              "{}: no /labels (a classifier's signals need them). Add int64 labels, one per sample",
              dataset.path().string());
+    check_same_classes(dataset, suspects);
 }
 
 // Local. Calls visit(row, label) for this rank's share of a file

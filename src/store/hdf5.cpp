@@ -130,6 +130,18 @@ void write_attribute(Handle const& file, std::string const& object, std::string 
     require(H5Awrite(attribute.id(), type.id(), value), what);
 }
 
+// An attribute of one value of a kind; empty if there is none, or it is an array or of another kind
+Handle open_scalar(Handle const& file, std::string const& object, std::string const& name, H5T_class_t kind) {
+    if (H5Aexists_by_name(file.id(), object.c_str(), name.c_str(), H5P_DEFAULT) <= 0)
+        return {};
+    Handle attribute(H5Aopen_by_name(file.id(), object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT),
+                     name);
+    Handle const type(H5Aget_type(attribute.id()), name);
+    Handle const space(H5Aget_space(attribute.id()), name);
+    bool const fits = H5Tget_class(type.id()) == kind && H5Sget_simple_extent_npoints(space.id()) == 1;
+    return fits ? std::move(attribute) : Handle();
+}
+
 } // namespace
 
 Handle::Handle(hid_t id, std::string const& what) : id_(id) {
@@ -319,14 +331,10 @@ void write_string(Handle const& file, std::string const& object, std::string con
 
 std::optional<std::string> read_string(Handle const& file, std::string const& object,
                                        std::string const& name) {
-    if (H5Aexists_by_name(file.id(), object.c_str(), name.c_str(), H5P_DEFAULT) <= 0)
+    Handle const attribute = open_scalar(file, object, name, H5T_STRING);
+    if (!attribute)
         return std::nullopt;
-    Handle const attribute(H5Aopen_by_name(file.id(), object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT),
-                           name);
     Handle const type(H5Aget_type(attribute.id()), name);
-    Handle const space(H5Aget_space(attribute.id()), name);
-    if (H5Tget_class(type.id()) != H5T_STRING || H5Sget_simple_extent_npoints(space.id()) != 1)
-        return std::nullopt;                 // an array of strings is not a string
     if (H5Tis_variable_str(type.id()) > 0) { // h5py's default for str
         char* text = nullptr;
         require(H5Aread(attribute.id(), type.id(), static_cast<void*>(&text)), name);
@@ -341,13 +349,8 @@ std::optional<std::string> read_string(Handle const& file, std::string const& ob
 
 std::optional<std::int64_t> read_number(Handle const& file, std::string const& object,
                                         std::string const& name) {
-    if (H5Aexists_by_name(file.id(), object.c_str(), name.c_str(), H5P_DEFAULT) <= 0)
-        return std::nullopt;
-    Handle const attribute(H5Aopen_by_name(file.id(), object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT),
-                           name);
-    Handle const type(H5Aget_type(attribute.id()), name);
-    Handle const space(H5Aget_space(attribute.id()), name);
-    if (H5Tget_class(type.id()) != H5T_INTEGER || H5Sget_simple_extent_npoints(space.id()) != 1)
+    Handle const attribute = open_scalar(file, object, name, H5T_INTEGER);
+    if (!attribute)
         return std::nullopt;
     std::int64_t value = 0;
     require(H5Aread(attribute.id(), H5T_NATIVE_INT64, &value), name);

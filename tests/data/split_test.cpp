@@ -247,7 +247,7 @@ TEST(Split, RefusesToDealMoreThanThereIs) {
     expect_in(refused(job), {"dataset.suspect_count", "51", "d.h5", "50"});
     job = training_job(dir / "d.h5");
     job.dataset.held_out = job.dataset.suspects;
-    expect_in(refused(job), {"dataset.held_out_count", "d.h5", "0"}); // the suspects took all
+    expect_in(refused(job), {"dataset.held_out_count", "d.h5", "all its 50"}); // the suspects took all
     job.dataset.suspect_count = 30;
     job.dataset.held_out_count = 21;
     expect_in(refused(job), {"dataset.held_out_count", "21", "d.h5", "20"});
@@ -280,6 +280,40 @@ TEST(Split, RefusesFilesThatDoNotFitTogether) {
     expect_in(refused("bytes.h5", ""), {"bytes.h5", "d.h5", "type"});
     expect_in(refused("bare.h5", ""), {"bare.h5", "/labels"});
     expect_in(refused("missing.h5", ""), {"missing.h5"});
+}
+
+// A held-out set imported without one of the classes has the others under other numbers
+TEST(Split, RefusesClassesOfOtherNames) {
+    TempDir const dir;
+    auto const write_named = [&](char const* name, std::vector<std::string> const& classes) {
+        DatasetInfo info = kPartInfo;
+        info.size = 3;
+        DatasetWriter writer(dir / name, info, true);
+        writer.append(std::vector<std::byte>(3 * info.sample_bytes()), std::vector<std::int64_t>{0, 1, 0});
+        writer.write_classes(classes);
+        writer.finish();
+        return (dir / name).string();
+    };
+    auto const refused = [&](std::string const& held_out) {
+        job::Job job;
+        job.model.file = "model.pt";
+        job.dataset.suspects = (dir / "suspects.h5").string();
+        job.dataset.held_out = held_out;
+        return error_of(Exit::data, [&] { make_split({}, job); });
+    };
+    write_named("suspects.h5", {"bag", "boot", "coat"});
+    expect_in(refused(write_named("no_bag.h5", {"boot", "coat"})),
+              {"no_bag.h5: class 0 is 'boot'", "suspects.h5 it is 'bag'", "CSV manifest"});
+    expect_in(refused(write_named("fewer.h5", {"bag", "boot"})),
+              {"fewer.h5: class 2 is 'missing'", "'coat'"});
+    job::Job fine;
+    fine.model.file = "model.pt";
+    fine.dataset.suspects = (dir / "suspects.h5").string();
+    fine.dataset.held_out = write_named("same.h5", {"bag", "boot", "coat"});
+    EXPECT_EQ(make_split({}, fine).held_out->size(), 3U);
+    write_part(dir / "unnamed.h5", some_ids(3), {0, 1, 2});
+    fine.dataset.held_out = (dir / "unnamed.h5").string();
+    EXPECT_EQ(make_split({}, fine).held_out->size(), 3U); // no names, nothing to compare
 }
 
 TEST(Split, RefusesLabelsOutsideTheClasses) {

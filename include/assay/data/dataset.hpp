@@ -55,6 +55,8 @@ class Dataset {
     std::vector<std::int64_t> labels() const { return labels(0, info_.size); }
     //! Labels of rows [begin, end); empty where the file has none.
     std::vector<std::int64_t> labels(std::uint64_t begin, std::uint64_t end) const;
+    //! Names of classes 0, 1, ...; empty where the file has none, or not as fixed-length strings.
+    std::vector<std::string> classes() const;
     //! Has the file ids of its own?
     bool has_ids() const { return static_cast<bool>(ids_); }
     //! The given rows, in the given order; runs of consecutive rows are read as one hyperslab each.
