@@ -393,7 +393,7 @@ CASES = [
     ("too many suspects asked", command(dataset__suspect_count=1000),
      USAGE, ["dataset.suspect_count asks for 1000", "its 60", "Ask for fewer"], MPI),
     ("nothing left to hold out", command(dataset__held_out=f"{GOOD}/s.h5"),
-     USAGE, ["dataset.held_out_count", "only 0 of its 60", "Ask for fewer"]),
+     USAGE, ["dataset.held_out_count", "all its 60", "name another file"]),
     ("class too small for partners",
      with_arrays(labels=RARE.astype("int64"), settings={"dataset__held_out": "''"}),
      DATA, ["class 2 has 3 suspects", "held_out"]),
