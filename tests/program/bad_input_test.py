@@ -396,7 +396,7 @@ CASES = [
      USAGE, ["dataset.held_out_count", "all its 60", "name another file"]),
     ("class too small for partners",
      with_arrays(labels=RARE.astype("int64"), settings={"dataset__held_out": "''"}),
-     DATA, ["class 2 has 3 suspects", "held_out"]),
+     DATA, ["class 2 has 3 of the suspects", "held_out"]),
     # Models
     ("model missing", command(model__file="FOLDER/none.pt"), DATA, ["none.pt", "Check the path"], MPI),
     ("model a text", command(model__file=JOB),
