@@ -88,8 +88,10 @@ def main(assay):
     write("image", "jpeg-progressive", jpeg("-progressive", "-restart", "1"))
 
     # Recipes: plain choices all along; the mutations find the others
+    write("dataset", "plain", bytes([0] + [63] * 200))
+    for reference in range(3):
+        write("results", f"fit{reference}", bytes([reference, 1, 0, 1] + [63] * 400))
     for target in ("dataset", "results"):
-        write(target, "plain", bytes([0] + [63] * 200))
         write(target, "varied", bytes((37 * i + 11) % 251 for i in range(300)))
 
     for value in range(3):

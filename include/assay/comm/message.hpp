@@ -9,6 +9,7 @@
 #include <boost/serialization/string.hpp>
 #include <boost/serialization/vector.hpp>
 
+#include <array>
 #include <sstream>
 
 namespace assay::comm {
@@ -42,13 +43,15 @@ void broadcast_object(Communicator const& comm, T& value) {
 //! Collective. Everyone's values, in rank order, on every rank.
 template <class T>
 std::vector<T> all_gather_objects(Communicator const& comm, T const& mine) {
-    std::ostringstream out;
-    boost::archive::binary_oarchive(out) << mine;
-    std::vector<char> const bytes = all_gather<char>(comm, out.str());
-    std::istringstream in(std::string(bytes.begin(), bytes.end()));
-    std::vector<T> all(static_cast<std::size_t>(comm.size()));
-    for (T& value : all)
-        boost::archive::binary_iarchive(in) >> value;
+    std::string const sent = encode(mine);
+    auto const sizes = all_gather<std::int64_t>(comm, std::array{static_cast<std::int64_t>(sent.size())});
+    std::vector<char> const bytes = all_gather<char>(comm, sent);
+    std::vector<T> all;
+    auto begin = bytes.begin();
+    for (std::int64_t const size : sizes) {
+        all.push_back(decode<T>(std::string(begin, begin + size)));
+        begin += size;
+    }
     return all;
 }
 
