@@ -88,7 +88,7 @@ while kill -0 "$child" 2>/dev/null; do
   wait "$child" # also returns when a trap has run
 done
 wait "$child"
-code=$?
+code=$? child=''
 
 # 75: stopped with its state saved. 205: mpirun lost a host (srun needs no code: Slurm requeues the job itself).
 # Anything else is done, or nothing that another try would mend
@@ -99,7 +99,10 @@ elif [[ -n $cancelled ]]; then
 elif ((restarts >= max_restarts)); then
   echo "assay: not finished after $restarts restarts (ASSAY_MAX_RESTARTS). The same sbatch command goes on" >&2
 else # back to the queue, which also ends this script
-  scontrol requeue "$SLURM_JOB_ID" && sleep 60
-  echo "assay: could not be requeued. The same sbatch command goes on" >&2
+  if scontrol requeue "$SLURM_JOB_ID"; then
+    sleep 60
+  else
+    echo "assay: could not be requeued. The same sbatch command goes on" >&2
+  fi
 fi
 exit "$code"

@@ -38,13 +38,13 @@ class Hosts(common.ProgramTest):
                 return False
         slurm_fixture.wait_until(begun, 60, "first shards")
 
-    def check_result(self, hosts, resumed):
+    def check_result(self, hosts, resumed, log=""):
         whole = self.folder / "whole"
         common.assay("run", self.job, "--output", whole, *SLOW, ranks=2)
         self.assertEqual(common.differences(whole / "results.h5", self.output / "results.h5"), "")
         with h5py.File(self.output / "results.h5") as file:
             self.assertEqual(file.attrs["hosts"].decode(), hosts)  # of the run that began the file
-            self.assertEqual(file.attrs["shards_resumed"] > 0, resumed)
+            self.assertEqual(file.attrs["shards_resumed"] > 0, resumed, log)
 
     def ranks_left(self):
         """This test's ranks and daemons of launchers that still run, on either host."""
@@ -98,7 +98,7 @@ class Hosts(common.ProgramTest):
     def finish(self, number):
         job = self.slurm.wait(number, {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"}, 200)
         self.assertEqual((job["JobState"], job["Restarts"]), ("COMPLETED", "1"), self.log.read_text())
-        self.check_result("alpha beta", resumed=True)
+        self.check_result("alpha beta", resumed=True, log=self.log.read_text())
 
     def test_slurm_loses_a_node_under_srun(self):
         """Slurm notices, ends the job and puts it back into the queue; here it goes on with the node that is left."""
@@ -117,9 +117,10 @@ class Hosts(common.ProgramTest):
         number = self.submit("mpirun", node_timeout=300)
         self.wait_for_shards()
         self.two.cut()
-        slurm_fixture.wait_until(lambda: "lost communication" in self.log.read_text(), 4 * SECONDS_TO_NOTICE,
+        slurm_fixture.wait_until(lambda: "DUE TO JOB REQUEUE" in self.log.read_text(), 4 * SECONDS_TO_NOTICE,
                                  "mpirun notices")
-        self.two.mend()
+        self.two.mend()  # not before the ranks are ended, or they go on
+        self.assertIn("lost communication", self.log.read_text())
         self.finish(number)
 
 
