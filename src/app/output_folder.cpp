@@ -8,26 +8,42 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace assay::app {
 
+namespace {
+
+// Is the open file still the one of that name?
+bool is_at(int descriptor, std::filesystem::path const& path) {
+    struct stat open = {}, named = {};
+    return ::fstat(descriptor, &open) == 0 && ::stat(path.c_str(), &named) == 0 &&
+           open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+}
+
+} // namespace
+
 OutputLock::OutputLock(std::filesystem::path const& folder) {
     std::error_code error;
     std::filesystem::create_directories(folder, error);
-    std::filesystem::path const path = folder / ".lock";
-    descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    path_ = folder / ".lock";
+    descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (descriptor_ < 0)
         fail(Exit::io, "{}: cannot be written to ({}). Choose another --output", folder.string(),
              error ? error.message() : std::strerror(errno));
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0)
-        fail(Exit::usage, "{}: another run is writing here. Wait for it, or choose another --output",
-             folder.string());
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 && is_at(descriptor_, path_))
+        return;
+    ::close(descriptor_);
+    fail(Exit::usage, "{}: another run is writing here. Wait for it, or choose another --output",
+         folder.string());
 }
 
 OutputLock::~OutputLock() {
-    if (descriptor_ >= 0)
-        ::close(descriptor_);
+    if (descriptor_ < 0)
+        return;
+    ::unlink(path_.c_str()); // while it is locked: who has opened it by now finds that it is gone
+    ::close(descriptor_);
 }
 
 void check_output(OutputFiles const& files, bool resume, bool overwrite) {

@@ -4,6 +4,7 @@
 #include "assay/comm/communicator.hpp"
 
 #include <filesystem>
+#include <utility>
 
 namespace assay::app {
 
@@ -14,18 +15,20 @@ struct OutputFiles {
     std::filesystem::path checkpoint() const { return folder / "target.ckpt"; }
 };
 
-//! Holds the folder's lock from construction to destruction (root only; the kernel drops it with the
-//! process).
+//! Holds the folder's lock, the file .lock, from construction to destruction, which removes it (root only;
+//! the kernel drops the lock, not the file, with a killed process).
 class OutputLock {
   public:
     OutputLock() = default;
     //! Local. Error(usage) if another process holds it, Error(io) if the folder cannot be written to.
     explicit OutputLock(std::filesystem::path const& folder);
-    OutputLock(OutputLock&& other) noexcept : descriptor_(other.descriptor_) { other.descriptor_ = -1; }
+    OutputLock(OutputLock&& other) noexcept
+        : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
     OutputLock& operator=(OutputLock&&) = delete;
     ~OutputLock();
 
   private:
+    std::filesystem::path path_;
     int descriptor_ = -1;
 };
 

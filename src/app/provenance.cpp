@@ -82,10 +82,9 @@ std::string training_key(job::Job const& job, Inputs const& inputs) {
 void check_same_job(std::filesystem::path const& results, job::Job const& job) {
     store::Handle const file = store::open_to_read(results);
     if (store::read_string(file, "/", "job_hash") != job::hash(job))
-        fail(Exit::usage,
-             "{} is the result of another job (its job_hash differs). Choose another --output, or "
-             "--overwrite it",
-             results.string());
+        fail(Exit::usage, "{} is the result of another job: {}. Choose another --output, or --overwrite it",
+             results.string(),
+             job::difference(store::read_string(file, "/", "job").value_or(""), job::dump(job)));
 }
 
 void add_provenance(store::ResultLayout& layout, comm::Communicator const& comm, job::Job const& job,
@@ -127,6 +126,9 @@ void check_same_run(store::ResultFile const& file, job::Job const& job, Inputs c
                  "--overwrite",
                  store::partial_of(path).string(), what, attribute, before, now);
     };
+    if (std::string const difference = job::difference(file.text("job"), job::dump(job)); !difference.empty())
+        fail(Exit::usage, "{}: was begun with another job: {}. Use the same one, or --overwrite",
+             store::partial_of(path).string(), difference);
     compare("job_hash", job::hash(job), "job");
     compare("suspects_sha256", inputs.suspects_sha256, "suspects file");
     compare("held_out_sha256", inputs.held_out_sha256, "held-out file");

@@ -204,12 +204,12 @@ void check(comm::Communicator const& comm, RunRequest const& request) {
     auto const sources = comm::agree(comm, [&] { return usage_sources(job, split, target, torch::kCPU); });
     auto const shards = pass::ShardPlan(sources, static_cast<std::uint64_t>(job.compute.shard_size)).size();
     if (comm.is_root())
-        fmt::print(
-            "{}: fine; {} suspects, {} held-out samples, {} to train on, {} classes, {} signals, {} shards, "
-            "results in {}\n",
-            request.job.string(), split.suspects.size(), split.held_out ? split.held_out->size() : 0,
-            split.members.size() + split.filler.size(), split.classes, job_signals(job, split, target).size(),
-            shards, files.results().string());
+        fmt::print("{}: fine; {} suspects, {} held-out samples, {}{} classes, {} signals, {} shards, results "
+                   "in {}\n",
+                   request.job.string(), split.suspects.size(), split.held_out ? split.held_out->size() : 0,
+                   job.trains() ? fmt::format("{} to train on, ", split.members.size() + split.filler.size())
+                                : "",
+                   split.classes, job_signals(job, split, target).size(), shards, files.results().string());
 }
 
 } // namespace assay::app

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -223,6 +224,29 @@ std::string dump(Job const& job, bool explain) {
             });
     });
     return text;
+}
+
+std::string difference(std::string const& before, std::string const& now) {
+    auto const lines = [](std::string const& dumped) { // "key = value" by section.key
+        std::map<std::string, std::string> values;
+        std::istringstream text(dumped);
+        for (std::string line, section; std::getline(text, line);)
+            if (line.starts_with('['))
+                section = line.substr(1, line.find(']') - 1);
+            else if (auto const equals = line.find(" = "); equals != line.npos && section != "output")
+                values[section + "." + line.substr(0, equals)] = line.substr(equals + 3);
+        return values;
+    };
+    std::vector<std::string> differing;
+    auto const old = lines(before);
+    for (auto const& [key, value] : lines(now))
+        if (auto const place = old.find(key); place == old.end() || place->second != value)
+            differing.push_back(fmt::format("{} = {} (was {})", key, value,
+                                            place == old.end() ? "not there" : place->second));
+    constexpr std::size_t kMost = 3;
+    bool const more = differing.size() > kMost;
+    differing.resize(std::min(differing.size(), kMost));
+    return fmt::format("{}{}", fmt::join(differing, ", "), more ? ", ..." : "");
 }
 
 std::string hash(Job const& job) {

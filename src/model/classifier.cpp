@@ -34,6 +34,12 @@ void check_classifier(Classifier& classifier, torch::Tensor const& trial, std::i
              "{}: {} logits per sample (the labels have {} classes). Use the model and data set that belong "
              "together",
              origin, logits.size(1), classes);
+    if ((logits >= 0).all().item<bool>() && ((logits.sum(1) - 1).abs() < 1e-3).all().item<bool>())
+        fail(Exit::data,
+             "{}: each sample's outputs are positive and sum to 1 (probabilities; logits are needed). Export "
+             "the "
+             "model without its softmax",
+             origin);
     if (classifier.has_features())
         check_matrix(features, trial.size(0), "features", origin);
 }

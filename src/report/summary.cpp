@@ -37,6 +37,11 @@ std::uint64_t row_of(usage::AuditInput const& input, std::size_t i) {
     return input.suspect_rows.empty() ? i : input.suspect_rows[i];
 }
 
+// Tiny ones underflow, and none is exactly zero
+std::string p_value_text(double value) {
+    return value < 1e-300 ? "< 1e-300" : fmt::format("{:.2g}", value);
+}
+
 std::string percent(double level) {
     return fmt::format("{:g} %", 100 * level);
 }
@@ -111,7 +116,7 @@ std::string table(std::string const& name, usage::Audit const& audit, std::optio
         row(fmt::format("interval ({})", percent(audit.confidence)),
             audit.interval ? fmt::format("[{:.3f}, {:.3f}]", audit.interval->first, audit.interval->second)
                            : "-");
-    text += row("p-value of no use at all", fmt::format("{:.2g}", audit.p_value));
+    text += row("p-value of no use at all", p_value_text(audit.p_value));
     text += row("reference",
                 fmt::format("{} {}", audit.reference_total,
                             audit.paired ? "synthetic partners of the suspects" : "held-out samples"));
@@ -146,8 +151,8 @@ std::string answer(usage::Audit const& audit) {
     if (audit.lower_bound > 0 && audit.status != usage::Status::shift_suspect)
         return fmt::format("answer: {}; at least {:.0f} % of the suspect samples were used ({} confidence)",
                            usage::to_string(audit.status), std::floor(100 * audit.lower_bound), level);
-    return fmt::format("answer: {}; no share can be given (p-value of no use {:.2g})",
-                       usage::to_string(audit.status), audit.p_value);
+    return fmt::format("answer: {}; no share can be given (p-value of no use {})",
+                       usage::to_string(audit.status), p_value_text(audit.p_value));
 }
 
 void write_summary(std::filesystem::path const& folder, ordered_json const& summary, bool overwrite) {

@@ -119,6 +119,16 @@ AuditInput without_constant_signals(AuditInput input, std::vector<std::string>& 
     return input;
 }
 
+double accuracy(SignalTable const& table) {
+    auto const margin = std::ranges::find(table.names, "margin");
+    if (margin == table.names.end())
+        return std::numeric_limits<double>::quiet_NaN();
+    std::vector<double> const& margins =
+        table.columns[static_cast<std::size_t>(margin - table.names.begin())];
+    auto const right = std::ranges::count_if(margins, [](double value) { return value > 0; });
+    return static_cast<double>(right) / static_cast<double>(margins.size());
+}
+
 ScorePair logistic_scores(AuditInput const& input, std::uint64_t seed) {
     auto const fit = [&](SignalTable const& suspects, SignalTable const& reference) {
         return cross_fit(suspects, input.suspect_ids, reference, input.reference_ids, seed);
@@ -237,6 +247,8 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     audit.reference_total = std::max<std::uint64_t>(unordered.reference_total, audit.n_reference);
     audit.confidence = options.confidence;
     audit.paired = input.paired;
+    audit.suspects_accuracy = accuracy(unordered.suspects);
+    audit.reference_accuracy = accuracy(unordered.reference);
 
     ScorePair const scores =
         options.logistic ? logistic_scores(input, options.seed) : zsum(input.suspects, input.reference);

@@ -167,6 +167,8 @@ store::Metrics metrics(Audit const& audit) {
         {"reference_samples", static_cast<double>(audit.n_reference)},
         {"suspects_total", static_cast<double>(audit.suspects_total)},
         {"reference_total", static_cast<double>(audit.reference_total)},
+        {"suspects_accuracy", audit.suspects_accuracy},
+        {"reference_accuracy", audit.reference_accuracy},
         {"auc_suspects_reference", audit.auc},
         {"auc_suspects_reference_se", audit.auc_se},
         {"implied_member_auc", audit.implied_member_auc},

@@ -61,6 +61,12 @@ std::vector<std::string> statements(Audit const& audit, bool held_out) {
     result.push_back(
         "Used items are assumed to be chosen regardless of how hard they are; if easy or hard ones were "
         "preferred, the estimate is off.");
+    if (held_out && std::isfinite(audit.reference_accuracy))
+        result.push_back(fmt::format(
+            "The target classifies {:.1f} % of the suspects and {:.1f} % of the reference right. If its "
+            "maker "
+            "reports much more, classes are numbered or samples prepared otherwise than in its training.",
+            100 * audit.suspects_accuracy, 100 * audit.reference_accuracy));
     result.push_back("Near-copies of suspects elsewhere in the training data count as use.");
     if (!held_out)
         result.back() +=

@@ -382,6 +382,18 @@ TEST(JobFile, CheckOfUsage) {
     EXPECT_NO_THROW(check(parse(kSmallest, "", {"usage.scorer=logistic", "dataset.held_out=h.h5"})));
 }
 
+TEST(JobFile, DifferenceNamesTheKeys) {
+    Job job;
+    std::string const before = dump(job);
+    job.output.directory = "elsewhere";
+    EXPECT_EQ(difference(before, dump(job)), "");
+    job.compute.threads = 7;
+    EXPECT_EQ(difference(before, dump(job)), "compute.threads = 7 (was 1)");
+    EXPECT_EQ(difference("[compute]\n", "[compute]\nthreads = 7\n"), "compute.threads = 7 (was not there)");
+    job.job.seed = 5, job.compute.batch_size = 3, job.usage.bootstrap = 50;
+    EXPECT_TRUE(difference(before, dump(job)).ends_with(", ..."));
+}
+
 TEST(JobFile, HashIgnoresOutputOnly) {
     Job const original = changed_throughout();
     std::set<std::string> hashes{hash(original)};

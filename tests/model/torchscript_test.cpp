@@ -153,6 +153,14 @@ TEST(CheckClassifier, RefusesFewerLogitsThanClasses) {
     expect_in(refusal({kForward}, 6), {kOrigin, "5 logits", "6 classes"});
 }
 
+TEST(CheckClassifier, RefusesProbabilities) {
+    char const* const softmax = "torch.softmax(x.flatten(1).matmul(self.w), 1)";
+    expect_in(refusal({forward_returning(softmax)}), {kOrigin, "sum to 1", "softmax"});
+    for (char const* change : {".log()", " * 2"}) // as good as logits; no probabilities
+        check_classifier(*loaded({forward_returning(std::string(softmax) + change)}), two_images(), 5,
+                         kOrigin);
+}
+
 TEST(CheckClassifier, RefusesUnusableFeatures) {
     auto const with = [](std::string const& expression) {
         return refusal({kForward, "def features(self, x):\n    return " + expression + "\n"});

@@ -84,6 +84,8 @@ class Pooled(M):  # forgets the batch
     def forward(self, x): return x.flatten(1)[:, :3].mean(0, keepdim=True)
 class TwoClasses(M):
     def forward(self, x): return x.flatten(1)[:, :2]
+class Softmax(M):
+    def forward(self, x): return x.flatten(1)[:, :3].softmax(1)
 class NotANumber(M):
     def forward(self, x): return x.flatten(1)[:, :3] * float("nan")
 class NotANumberOnce(M):  # on one bright sample only: a trial batch cannot see it
@@ -411,6 +413,7 @@ CASES = [
     ("model in double", model("Double"), DATA, ["double [2, 3]", "must be float32", "docs/models.md"]),
     ("model of fewer classes", model("TwoClasses"),
      DATA, ["2 logits per sample", "3 classes", "belong together"]),
+    ("model gives probabilities", model("Softmax"), DATA, ["Softmax.pt: ", "sum to 1", "without its softmax"]),
     ("model gives NaN", model("NotANumber"), DATA, ["NotANumber.pt: logits hold NaN", "Check the model"]),
     ("model for other samples", model("OtherInput"),
      DATA, ["forward(x) failed on x of shape [2, 1, 8, 8]", "docs/models.md"]),
@@ -473,7 +476,7 @@ CASES = [
     ("output below a file, at check", lambda f: ((f / "out").write_text(""), command()(f))[1],
      IO, ["out: cannot be written to", "--output"]),
     ("resume another job", with_output(unfinished_results, "--resume", job__seed=5),
-     USAGE, ["another job", "--overwrite"], MPI),
+     USAGE, ["another job: job.seed = 5 (was ", "--overwrite"], MPI),
     ("resume on other data",
      with_output(unfinished_results, "--resume", dataset__suspects=f"{GOOD}/bright.h5"),
      USAGE, ["results.h5.partial", "--overwrite"]),

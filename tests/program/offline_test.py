@@ -29,7 +29,8 @@ class Offline(common.ProgramTest):
         common.assay("run", job, "--output", self.folder / "run")
         common.assay("run", job, "--output", self.folder / "run", "--resume")
         other = common.assay("run", job, "--output", self.folder / "run", "--resume", "--set", "job.seed=9", code=64)
-        self.assertIn("is the result of another job", other.stderr)
+        self.assertIn("is the result of another job: job.seed = 9 (was 5)", other.stderr)
+        self.assertFalse((self.folder / "run/.lock").exists(), "left after a refusal")
 
     def test_other_numbers_are_not_overwritten_unasked(self):
         job = common.make_job(self.folder)

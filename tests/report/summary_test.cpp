@@ -129,6 +129,12 @@ TEST(Answer, IsOneLineForEveryStatus) {
               "answer: no evidence; no share can be given (p-value of no use 0.25)");
 }
 
+TEST(Answer, CallsNoPValueZero) {
+    Audit audit = audit_with(Status::shift_suspect);
+    audit.p_value = 0;
+    expect_in(answer(audit), {"(p-value of no use < 1e-300)"});
+}
+
 TEST(Answer, NeverRoundsABoundUp) {
     Audit audit = audit_with(Status::lower_bound_only);
     audit.lower_bound = 0.1999;

@@ -83,6 +83,25 @@ TEST(Audit, EstimatesWhatIsWellSeparated) {
     EXPECT_EQ(audit.bootstrap.size(), 20u);
 }
 
+TEST(Audit, CountsWhatTheTargetClassifiesRight) {
+    AuditInput input = one_signal({1, -1, 0, 2}, {-1, -2, 3});
+    Audit const without = audit_usage(input, kQuick);
+    EXPECT_TRUE(std::isnan(without.suspects_accuracy));
+    EXPECT_TRUE(std::isnan(without.reference_accuracy));
+    input.suspects.names = input.reference.names = {"margin"};
+    Audit const audit = audit_usage(input, kQuick);
+    EXPECT_EQ(audit.suspects_accuracy, 0.5); // a tie is no right answer
+    EXPECT_EQ(audit.reference_accuracy, 1.0 / 3);
+    auto const said = [](Audit const& of, bool held_out) {
+        return std::ranges::any_of(statements(of, held_out), [](std::string const& statement) {
+            return statement.starts_with("The target classifies 50.0 % of the suspects and 33.3 % of the");
+        });
+    };
+    EXPECT_TRUE(said(audit, true));
+    EXPECT_FALSE(said(audit, false)); // partners are harder than samples by their making
+    EXPECT_FALSE(said(without, true));
+}
+
 TEST(Audit, SaysNoEvidenceWithoutUse) {
     int accused = 0;
     for (std::uint64_t trial = 0; trial < 100; ++trial) {
@@ -299,7 +318,7 @@ bool mentions(std::vector<std::string> const& texts, std::string const& words) {
 TEST(Statements, SayWhatTheNumbersRestOn) {
     std::vector<std::string> const data =
         statements(audit_usage(held_out(1, 1000, 0.5, test::kGapAuc97), kQuick), true);
-    EXPECT_EQ(data.size(), 6u);
+    EXPECT_EQ(data.size(), 7u);
     EXPECT_TRUE(mentions(data, "held-out"));
     EXPECT_FALSE(mentions(data, "artner"));
     EXPECT_TRUE(mentions(data, "interval's upper end assumes"));

@@ -23,6 +23,10 @@ void check(Job const& job);
 //! A complete job file that parses back to `job`; with `explain`, each key carries its unit and meaning.
 std::string dump(Job const& job, bool explain = false);
 
+//! The first keys in which two dumped jobs differ, [output] aside, each as "compute.threads = 1 (was 2)";
+//! empty if none.
+std::string difference(std::string const& before, std::string const& now);
+
 //! SHA-256 of all that can change a result: everything but [output].
 std::string hash(Job const& job);
 

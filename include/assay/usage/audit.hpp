@@ -7,6 +7,7 @@
 #include "assay/usage/signal_table.hpp"
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -84,7 +85,11 @@ struct Audit {
     bool paired = false;
     std::vector<std::string> signals; //!< those used
     std::vector<std::string> dropped; //!< those constant over the middle of the reference
-    double auc = 0.5;                 //!< suspects against reference
+    //! Shares with a positive `margin`: what the target classifies right, if that signal is there. NaN: it
+    //! is not
+    double suspects_accuracy = std::numeric_limits<double>::quiet_NaN();
+    double reference_accuracy = std::numeric_limits<double>::quiet_NaN();
+    double auc = 0.5; //!< suspects against reference
     double auc_se = 0;
     double implied_member_auc = 0; //!< 0.5 + (auc - 0.5)/best_bin, at most 1; NaN if best_bin = 0
     double low_end_rise = 0;       //!< low_end_rise(): does the assumption behind best_bin show cracks?
