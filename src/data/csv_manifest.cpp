@@ -10,6 +10,7 @@ namespace {
 
 struct Entry {
     std::filesystem::path image;
+    std::string name; // of the image, as the manifest has it
     std::int64_t label = 0;
 };
 
@@ -35,7 +36,8 @@ class Manifest {
         if (image.empty())
             fail(Exit::data, "{}: line {}: the path is empty. Correct or remove it", path_.string(),
                  csv_.line());
-        return Entry{path_.parent_path() / image, label_column_ ? label((*fields)[*label_column_]) : 0};
+        return Entry{path_.parent_path() / image, image,
+                     label_column_ ? label((*fields)[*label_column_]) : 0};
     }
 
   private:
@@ -67,14 +69,17 @@ class CsvManifest : public Source {
                  path.string());
         info.sample_shape = image_shape(first_);
         info.has_labels = manifest_.has_labels();
+        has_names = true;
     }
 
     void read(std::span<std::byte> values, std::span<std::int64_t> labels) override {
         auto const bytes = info.sample_bytes();
+        names.clear();
         for (std::size_t i = 0; i < values.size() / bytes; ++i) {
             auto const entry = manifest_.next();
             if (!entry)
                 fail(Exit::data, "{}: lines disappeared during the import. Start again", path_.string());
+            names.push_back(entry->name);
             read_image(entry->image, info.sample_shape, first_, values.subspan(i * bytes, bytes));
             if (info.has_labels)
                 labels[i] = entry->label;

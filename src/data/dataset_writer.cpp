@@ -33,6 +33,14 @@ hid_t stored_type(SampleType type) {
     return type == SampleType::uint8 ? store::native_type<std::uint8_t>() : store::native_type<float>();
 }
 
+// Strings in UTF-8 of one width, or of any (H5T_VARIABLE)
+store::Handle text_type(std::size_t width) {
+    store::Handle type(H5Tcopy(H5T_C_S1), "H5Tcopy");
+    store::require(H5Tset_size(type.id(), width), "H5Tset_size");
+    store::require(H5Tset_cset(type.id(), H5T_CSET_UTF8), "H5Tset_cset");
+    return type;
+}
+
 // Error(io) from the store, with the file's name and what to do about it
 template <class Action>
 void in_file(std::filesystem::path const& path, Action action) {
@@ -98,16 +106,29 @@ DatasetWriter::~DatasetWriter() {
     std::filesystem::remove(partial_, ignored);
 }
 
-void DatasetWriter::append(std::span<std::byte const> values, std::span<std::int64_t const> labels) {
+void DatasetWriter::announce_names() {
+    in_file(partial_, [&] {
+        names_ = store::create_dataset(file_, "/names", text_type(H5T_VARIABLE).id(), {info_.size},
+                                       store::Fill::missing); // strings of any length cannot do without
+    });
+}
+
+void DatasetWriter::append(std::span<std::byte const> values, std::span<std::int64_t const> labels,
+                           std::span<std::string const> names) {
     std::uint64_t const rows = values.size() / info_.sample_bytes();
     if (values.size() != rows * info_.sample_bytes() || labels.size() != (info_.has_labels ? rows : 0) ||
-        rows > info_.size - written_)
-        fail(Exit::internal, "{}: {} bytes and {} labels do not fit {} of {} rows written", partial_.string(),
-             values.size(), labels.size(), written_, info_.size);
+        names.size() != (names_ ? rows : 0) || rows > info_.size - written_)
+        fail(Exit::internal, "{}: {} bytes, {} labels and {} names do not fit {} of {} rows written",
+             partial_.string(), values.size(), labels.size(), names.size(), written_, info_.size);
+    std::vector<char const*> texts;
+    for (std::string const& name : names)
+        texts.push_back(name.c_str());
     in_file(partial_, [&] {
         store::write_rows(samples_, written_, rows, stored_type(info_.type), values.data());
         if (info_.has_labels)
             store::write_rows(labels_, written_, rows, store::native_type<std::int64_t>(), labels.data());
+        if (names_)
+            store::write_rows(names_, written_, rows, text_type(H5T_VARIABLE).id(), texts.data());
     });
     written_ += rows;
 }
@@ -120,10 +141,8 @@ void DatasetWriter::write_classes(std::span<std::string const> names) {
     for (std::size_t i = 0; i < names.size(); ++i)
         std::ranges::copy(names[i], padded.begin() + static_cast<std::ptrdiff_t>(i * width));
     in_file(partial_, [&] {
-        store::Handle const type(H5Tcopy(H5T_C_S1), "H5Tcopy");
-        store::require(H5Tset_size(type.id(), width), "H5Tset_size");
+        store::Handle const type = text_type(width);
         store::require(H5Tset_strpad(type.id(), H5T_STR_NULLPAD), "H5Tset_strpad");
-        store::require(H5Tset_cset(type.id(), H5T_CSET_UTF8), "H5Tset_cset");
         auto const classes =
             store::create_dataset(file_, "/classes", type.id(), {names.size()}, store::Fill::nothing);
         store::write_rows(classes, 0, names.size(), type.id(), padded.data());
@@ -137,6 +156,7 @@ void DatasetWriter::finish() {
         store::require(H5Fflush(file_.id(), H5F_SCOPE_GLOBAL), "H5Fflush");
         samples_.close();
         labels_.close();
+        names_.close();
         file_.close();
     });
     store::sync_to_disk(partial_);

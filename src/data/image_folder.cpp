@@ -61,10 +61,12 @@ class ImageFolder : public Source {
         first_ = root_ / classes[0] / images_[0];
         info.sample_shape = image_shape(first_);
         info.has_labels = true;
+        has_names = true;
     }
 
     void read(std::span<std::byte> values, std::span<std::int64_t> labels) override {
         auto const bytes = info.sample_bytes();
+        names.clear();
         for (std::size_t i = 0; i < labels.size(); ++i) {
             if (next_image_ == images_.size()) {
                 if (++class_ == classes.size())
@@ -72,8 +74,8 @@ class ImageFolder : public Source {
                 images_ = images_in(root_ / classes[class_]);
                 next_image_ = 0;
             }
-            read_image(root_ / classes[class_] / images_[next_image_++], info.sample_shape, first_,
-                       values.subspan(i * bytes, bytes));
+            names.push_back(classes[class_] + "/" + images_[next_image_++]);
+            read_image(root_ / names.back(), info.sample_shape, first_, values.subspan(i * bytes, bytes));
             labels[i] = static_cast<std::int64_t>(class_);
         }
     }

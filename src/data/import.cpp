@@ -72,6 +72,8 @@ ImportSummary copy(Source& source, ImportRequest const& request) {
     auto const& info = source.info;
     ImportSummary summary{source.kind, info.size, shape_text(info.sample_shape), source.classes.size()};
     DatasetWriter writer(request.output, info, request.overwrite);
+    if (source.has_names)
+        writer.announce_names();
     std::uint64_t const rows = std::clamp<std::uint64_t>(kPieceBytes / info.sample_bytes(), 1, info.size);
     std::vector<std::byte> values(rows * info.sample_bytes());
     std::vector<std::int64_t> labels(info.has_labels ? rows : 0);
@@ -83,7 +85,7 @@ ImportSummary copy(Source& source, ImportRequest const& request) {
         check_piece(info, first, piece, piece_labels, request.source);
         for (auto const label : piece_labels)
             summary.classes = std::max(summary.classes, static_cast<std::uint64_t>(label) + 1);
-        writer.append(piece, piece_labels);
+        writer.append(piece, piece_labels, source.names);
     }
     if (!source.classes.empty())
         writer.write_classes(source.classes);

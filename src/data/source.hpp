@@ -20,6 +20,8 @@ class Source {
     std::string kind;
     DatasetInfo info;
     std::vector<std::string> classes; //!< names of classes 0..K-1, empty if the format has none
+    bool has_names = false;           //!< have the rows names (of their files)?
+    std::vector<std::string> names;   //!< then those of the rows that read() filled last
 };
 
 // One opener per format; Error(data) for anything that can be seen before the rows are read

@@ -46,6 +46,8 @@ TEST(CsvManifest, ImportsPathsAndLabelsInFileOrder) {
     Dataset const dataset(manifest.dir / "d.h5");
     EXPECT_EQ(dataset.labels(), (std::vector<std::int64_t>{4, 0, 7, 1}));
     EXPECT_EQ(values_of(dataset), (Bytes{1, 2, 3, 4, 5, 6, 5, 6}));
+    EXPECT_EQ(names_of(manifest.dir / "d.h5"),
+              (std::vector<std::string>{"one.png", "in/two, \"2\".png", absolute, "../three.png"}));
 }
 
 TEST(CsvManifest, LabelsAreOptional) {

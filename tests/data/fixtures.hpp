@@ -122,6 +122,19 @@ inline Bytes png(std::uint32_t width, std::uint32_t height, std::uint32_t channe
     return file;
 }
 
+//! /names of a data set file.
+inline std::vector<std::string> names_of(fs::path const& path) {
+    auto const file = store::open_to_read(path);
+    auto const names = store::open_dataset(file, "/names");
+    store::Handle const type(H5Dget_type(names.id()), "type");
+    std::vector<char*> texts(store::shape_of(names).front());
+    store::read_rows(names, 0, texts.size(), type.id(), texts.data());
+    std::vector<std::string> const result(texts.begin(), texts.end());
+    for (char* text : texts)
+        H5free_memory(text);
+    return result;
+}
+
 //! Runs a Python script in `folder`; false if there is no Python with the modules it needs.
 inline bool run_python(fs::path const& folder, std::string const& modules, std::string const& script) {
     if (std::system(("/usr/bin/python3 -c 'import " + modules + "' 2> /dev/null").c_str()) != 0)

@@ -78,6 +78,8 @@ TEST(ImageFolder, NumbersClassesAndImagesInByteOrder) {
     std::string names(3, ' ');
     store::read_rows(classes, 0, 3, type.id(), names.data());
     EXPECT_EQ(names, "Bab");
+    EXPECT_EQ(names_of(folder.dir / "d.h5"),
+              (std::vector<std::string>{"B/y.png", "a/x.PNG", "b/10.png", "b/2.png"}));
 }
 
 TEST(ImageFolder, StoresColoursAsPlanes) {

@@ -19,9 +19,13 @@ class DatasetWriter {
     DatasetWriter(DatasetWriter const&) = delete;
     DatasetWriter& operator=(DatasetWriter const&) = delete;
 
+    //! Rows will have names: /names [N], strings of any length. Before the first append().
+    void announce_names();
     //! Appends n rows: `values` holds n x info.sample_bytes() bytes, `labels` n (or none if info.has_labels
-    //! is false); Error(internal) for other sizes, Error(io) if writing fails.
-    void append(std::span<std::byte const> values, std::span<std::int64_t const> labels);
+    //! is false), `names` n (or none if not announced); Error(internal) for other sizes, Error(io) if writing
+    //! fails.
+    void append(std::span<std::byte const> values, std::span<std::int64_t const> labels,
+                std::span<std::string const> names = {});
     //! Stores the names of classes 0..K-1 as /classes [K], fixed-length strings in UTF-8. At most once, K >
     //! 0.
     void write_classes(std::span<std::string const> names);
@@ -31,7 +35,7 @@ class DatasetWriter {
   private:
     std::filesystem::path path_, partial_;
     DatasetInfo info_;
-    store::Handle file_, samples_, labels_;
+    store::Handle file_, samples_, labels_, names_;
     std::uint64_t written_ = 0;
 };
 
