@@ -9,11 +9,15 @@
 
 #include <memory>
 #include <string>
+#include <variant>
 
 namespace assay::app {
 
+//! A model of any family, behind its family's interface.
+using Model = std::variant<std::shared_ptr<model::Classifier>>;
+
 struct Target {
-    std::shared_ptr<model::Classifier> classifier;
+    Model model;
     std::string sha256; //!< of the model's bytes
     std::string origin; //!< for messages: a file, or "cnn trained by this job"
 };

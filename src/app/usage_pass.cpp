@@ -8,14 +8,23 @@
 #include "assay/usage/partners.hpp"
 
 #include <cmath>
+#include <functional>
 
 namespace assay::app {
 
 namespace {
 
+//! Signals of a batch on the target: [K, B] float32 on the CPU.
+using BatchSignals = std::function<torch::Tensor(model::Batch const&)>;
+
+BatchSignals batch_signals(Target const& target, usage::SignalPlan const& plan) {
+    auto const& classifier = std::get<std::shared_ptr<model::Classifier>>(target.model);
+    return [=](model::Batch const& batch) { return usage::classifier_signals(*classifier, batch, plan); };
+}
+
 // Computes signals of samples in memory; copies share the target.
 struct SignalComputer {
-    std::shared_ptr<model::Classifier> classifier;
+    BatchSignals signals_of;
     std::string origin;
     data::DatasetInfo info;
     model::Normalisation normalisation;
@@ -30,7 +39,7 @@ struct SignalComputer {
         for (std::size_t begin = 0; begin < count; begin += batch_size) {
             std::size_t const end = std::min(begin + batch_size, count);
             model::Batch const batch = model::to_batch(samples, info, normalisation, begin, end, device);
-            torch::Tensor const signals = usage::classifier_signals(*classifier, batch, plan);
+            torch::Tensor const signals = signals_of(batch);
             float const* from = signals.data_ptr<float>();
             for (std::size_t k = 0; k < plan.signals.size(); ++k)
                 for (std::size_t i = begin; i < end; ++i, ++from) {
@@ -127,20 +136,24 @@ void write_in_slices(comm::Communicator const& comm, store::ResultFile& file, st
 
 std::vector<usage::SignalInfo> job_signals(job::Job const& job, data::Split const& split,
                                            Target const& target) {
-    bool const images = split.suspects.info().sample_shape.size() == 3;
-    return usage::choose_signals(job.usage.signals, images, target.classifier->has_features());
+    usage::Offer offer{job.model.family};
+    offer.images = split.suspects.info().sample_shape.size() == 3;
+    if (auto const* classifier = std::get_if<std::shared_ptr<model::Classifier>>(&target.model))
+        offer.features = (*classifier)->has_features();
+    return usage::choose_signals(job.usage.signals, offer);
 }
 
 std::vector<pass::Source> usage_sources(job::Job const& job, data::Split const& split, Target const& target,
                                         torch::Device device) {
-    SignalComputer const computer{
-        target.classifier,
-        target.origin,
-        split.suspects.info(),
-        normalisation(job),
-        {job_signals(job, split, target), job.usage.augmentations, static_cast<std::uint64_t>(job.job.seed)},
-        static_cast<std::size_t>(job.compute.batch_size),
-        device};
+    usage::SignalPlan const plan{job_signals(job, split, target), job.usage.augmentations,
+                                 static_cast<std::uint64_t>(job.job.seed)};
+    SignalComputer const computer{batch_signals(target, plan),
+                                  target.origin,
+                                  split.suspects.info(),
+                                  normalisation(job),
+                                  plan,
+                                  static_cast<std::size_t>(job.compute.batch_size),
+                                  device};
     if (job.uses_partners())
         return {partnered_source(split.suspects, computer)};
     return {plain_source("suspects", split.suspects, usage::kSuspectSignals, computer),

@@ -55,8 +55,8 @@ class ScriptClassifier : public Classifier {
 
 } // namespace
 
-std::unique_ptr<Classifier> load_torchscript(std::string const& bytes, std::string const& origin,
-                                             torch::Device device) {
+std::unique_ptr<Classifier> load_classifier(std::string const& bytes, std::string const& origin,
+                                            torch::Device device) {
     // The profiling executor rewrites the graph after its first runs, and with it the bits
     torch::jit::setGraphExecutorOptimize(false);
     std::istringstream stream(bytes);

@@ -93,6 +93,16 @@ torch::Tensor take(float*& flat, torch::Tensor const& like) {
     return piece.to(like.device());
 }
 
+// Of the network's loss in an epoch. Not the run's own seed: what a network draws must not be what a stage
+// draws for the same sample
+std::uint64_t draws(TrainingRun const& run, std::int64_t epoch) {
+    return mix64(mix64(run.seed) ^ static_cast<std::uint64_t>(epoch));
+}
+
+torch::Tensor sum_or_nan(torch::Tensor const& accuracy) {
+    return accuracy.defined() ? accuracy.sum() : torch::tensor(NAN);
+}
+
 class Trainer {
   public:
     Trainer(comm::Communicator const& comm, TrainingSet const& set, TrainingRun const& run, Network& network,
@@ -107,28 +117,27 @@ class Trainer {
           statistics_(running_statistics(network)),
           counters_(batch_counters(network)) {}
 
-    // Collective. One pass over the training set; returns {mean loss, accuracy}
+    // Collective. One pass over the training set; returns {mean loss, accuracy or NaN}
     std::pair<double, double> epoch(std::int64_t epoch) {
         network_.train();
         std::vector<std::size_t> const order = shuffled(set_.size(), run_.seed, epoch);
         auto const batch_size = static_cast<std::size_t>(run_.options.batch_size);
-        double loss = 0, correct = 0;
+        double loss = 0, accuracy = 0;
         for (std::size_t begin = 0; begin < order.size(); begin += batch_size) {
             std::size_t const size = std::min(batch_size, order.size() - begin);
             double const progress = static_cast<double>(begin) / static_cast<double>(order.size());
             set_learning_rate(learning_rate(run_.options, static_cast<double>(epoch) + progress));
-            auto const [batch_loss, batch_correct] = step({order.data() + begin, size}, epoch);
+            auto const [batch_loss, batch_accuracy] = step({order.data() + begin, size}, epoch);
             loss += batch_loss;
-            correct += batch_correct;
+            accuracy += batch_accuracy;
         }
         network_.eval();
         auto const n = static_cast<double>(set_.size());
-        return {loss / n, correct / n};
+        return {loss / n, accuracy / n};
     }
 
   private:
-    // Collective. One optimiser step on the sum of the micro-batches' gradients; {sum of losses, number
-    // correct}
+    // Collective. One optimiser step on the sum of the micro-batches' gradients; sums of {loss, accuracy}
     std::pair<double, double> step(std::span<std::size_t const> batch, std::int64_t epoch) {
         auto const micro = static_cast<std::size_t>(run_.options.micro_batch);
         std::size_t const parts = (batch.size() + micro - 1) / micro;
@@ -149,25 +158,25 @@ class Trainer {
             statistic.copy_(take(next, statistic).div(static_cast<double>(parts)));
         for (torch::Tensor& counter : counters_)
             counter.zero_(); // nothing reads them, and ranks would differ
-        double const loss = next[0], correct = next[1];
+        double const loss = next[0], accuracy = next[1];
         if (!std::isfinite(loss))
             throw comm::AgreedError(Exit::data,
                                     fmt::format("training diverged in epoch {} (the loss is {}). Lower "
                                                 "model.train.learning_rate={}",
                                                 epoch + 1, loss, run_.options.learning_rate));
         optimizer_.step();
-        return {loss, correct};
+        return {loss, accuracy};
     }
 
     std::size_t part_length() const {
-        std::size_t length = 2; // the loss and the number correct travel along
+        std::size_t length = 2; // loss and accuracy travel along
         for (auto const* tensors : {&parameters_, &statistics_})
             for (torch::Tensor const& tensor : *tensors)
                 length += static_cast<std::size_t>(tensor.numel());
         return length;
     }
 
-    // Appends [gradients, running statistics, loss, correct] of one micro-batch
+    // Appends [gradients, running statistics, sums of loss and accuracy] of one micro-batch
     void add_part(std::span<std::size_t const> places, std::int64_t epoch, std::vector<float>& flat) {
         data::Samples const samples = pick(set_, places);
         Batch batch = to_batch(samples, set_.info, run_.normalisation, 0, places.size(), device_);
@@ -177,9 +186,8 @@ class Trainer {
         std::vector<torch::Tensor> before;
         for (torch::Tensor const& statistic : statistics_)
             before.push_back(statistic.clone());
-        torch::Tensor const logits = network_.logits(batch.x);
-        torch::Tensor const loss = torch::nn::functional::cross_entropy(
-            logits, batch.y, torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum));
+        SampleLoss const losses = network_.loss(batch, draws(run_, epoch));
+        torch::Tensor const loss = losses.loss.sum();
         auto const gradients = torch::autograd::grad({loss}, parameters_);
         for (torch::Tensor const& gradient : gradients)
             append(flat, gradient);
@@ -189,7 +197,7 @@ class Trainer {
             statistics_[i].copy_(before[i]); // every part starts from the same statistics
         }
         append(flat, loss.reshape({1}));
-        append(flat, logits.argmax(1).eq(batch.y).sum().reshape({1}));
+        append(flat, sum_or_nan(losses.accuracy).reshape({1}));
     }
 
     void set_learning_rate(double rate) {
@@ -236,18 +244,26 @@ void check_step_size(job::Train const& options, Network const& network) {
                         options.micro_batch, options.batch_size, parts, length));
 }
 
-// Local. Share of a view's samples that the network classifies as labelled
-double accuracy(Network& network, data::View const& view, Normalisation const& normalisation,
-                torch::Device device) {
+// "loss 0.1234, accuracy 0.987", the latter where the family has one
+std::string described(double loss, double accuracy) {
+    return fmt::format("loss {:.4f}", loss) +
+           (std::isnan(accuracy) ? "" : fmt::format(", accuracy {:.3f}", accuracy));
+}
+
+// Local. The loss of a view's samples in evaluation mode
+std::string evaluate(Network& network, data::View const& view, TrainingRun const& run, torch::Device device) {
     torch::NoGradGuard const no_grad;
     constexpr std::uint64_t kBatch = 256;
-    std::int64_t correct = 0;
+    double loss = 0, accuracy = 0;
     for (std::uint64_t begin = 0; begin < view.size(); begin += kBatch) {
         data::Samples const samples = view.read(begin, std::min(begin + kBatch, view.size()));
-        Batch const batch = to_batch(samples, view.info(), normalisation, 0, samples.ids.size(), device);
-        correct += network.logits(batch.x).argmax(1).eq(batch.y).sum().item<std::int64_t>();
+        Batch const batch = to_batch(samples, view.info(), run.normalisation, 0, samples.ids.size(), device);
+        SampleLoss const losses = network.loss(batch, draws(run, 0));
+        loss += losses.loss.sum().item<double>();
+        accuracy += sum_or_nan(losses.accuracy).item<double>();
     }
-    return static_cast<double>(correct) / static_cast<double>(view.size());
+    auto const n = static_cast<double>(view.size());
+    return described(loss / n, accuracy / n);
 }
 
 void log_evaluation(Network& network, data::Split const& split, TrainingRun const& run,
@@ -255,8 +271,7 @@ void log_evaluation(Network& network, data::Split const& split, TrainingRun cons
     for (auto const& [name, view] : {std::pair("members", split.members.size() ? &split.members : nullptr),
                                      std::pair("held-out", split.held_out ? &*split.held_out : nullptr)})
         if (view)
-            spdlog::info("  accuracy on {}: {:.3f}", name,
-                         accuracy(network, *view, run.normalisation, device));
+            spdlog::info("  {}: {}", name, evaluate(network, *view, run, device));
 }
 
 bool anyone_stops(comm::Communicator const& comm) {
@@ -277,44 +292,39 @@ double learning_rate(job::Train const& options, double epoch) {
     return rate;
 }
 
-std::shared_ptr<Network> train(comm::Communicator const& comm, data::Split const& split,
-                               TrainingRun const& run, torch::Device device) {
+void train(comm::Communicator const& comm, Network& network, data::Split const& split, TrainingRun const& run,
+           torch::Device device) {
     TrainingSet const set = comm::agree(comm, [&] { return load(split); });
-    auto network =
-        comm::agree(comm, [&] { return make_network(run.options, set.info, run.classes, run.seed); });
-    network->to(device);
-    check_step_size(run.options, *network);
-    auto const optimizer = make_optimizer(run.options, *network);
+    check_step_size(run.options, network);
+    auto const optimizer = make_optimizer(run.options, network);
     std::int64_t first = 0;
     if (run.resume)
-        first = load_checkpoint(comm, run.checkpoint, run.job_hash, *network, *optimizer, device);
+        first = load_checkpoint(comm, run.checkpoint, run.job_hash, network, *optimizer, device);
     if (first < run.options.epochs)
         spdlog::info("training {} on {} samples ({} members), epochs {} to {}", run.options.network,
                      set.size(), split.members.size(), first + 1, run.options.epochs);
     else
         spdlog::info("the trained target is there: {}", run.checkpoint.string());
 
-    Trainer trainer(comm, set, run, *network, *optimizer, device);
+    Trainer trainer(comm, set, run, network, *optimizer, device);
     for (std::int64_t epoch = first; epoch < run.options.epochs; ++epoch) {
-        auto const [loss, share_correct] = trainer.epoch(epoch);
+        auto const [loss, accuracy] = trainer.epoch(epoch);
         std::int64_t const done = epoch + 1;
         bool const last = done == run.options.epochs;
         bool const stop = anyone_stops(comm);
         if (stop || last || done % run.options.checkpoint_every == 0) {
-            save_checkpoint(comm, run.checkpoint, run.job_hash, *network, *optimizer, done);
-            spdlog::info("epoch {}/{}: loss {:.4f}, accuracy {:.3f}", done, run.options.epochs, loss,
-                         share_correct);
+            save_checkpoint(comm, run.checkpoint, run.job_hash, network, *optimizer, done);
+            spdlog::info("epoch {}/{}: {}", done, run.options.epochs, described(loss, accuracy));
         }
         if (run.options.evaluate_every && done % run.options.evaluate_every == 0 && comm.is_root())
-            log_evaluation(*network, split, run, device);
+            log_evaluation(network, split, run, device);
         if (stop)
             throw comm::AgreedError(Exit::stopped,
                                     fmt::format("stopped on a signal after epoch {}/{}, state saved. Run "
                                                 "again with --resume",
                                                 done, run.options.epochs));
     }
-    network->eval();
-    return network;
+    network.eval();
 }
 
 } // namespace assay::model

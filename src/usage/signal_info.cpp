@@ -9,7 +9,7 @@ namespace assay::usage {
 
 namespace {
 
-std::array<SignalInfo, 8> const kSignals{{
+std::array<SignalInfo, 8> const kClassifier{{
     {"loss", "log probability of the label: minus the cross-entropy", "nat"},
     {"logit", "logit-scaled confidence log(p_y/(1-p_y)), from logits (Carlini et al. 2022)", "nat"},
     {"margin", "logit of the label minus the largest other logit", "1"},
@@ -22,35 +22,39 @@ std::array<SignalInfo, 8> const kSignals{{
      true, false, false},
 }};
 
-bool possible(SignalInfo const& signal, bool images, bool features) {
-    return (images || !signal.needs_images) && (features || !signal.needs_features);
+bool possible(SignalInfo const& signal, Offer const& offer) {
+    return (offer.images || !signal.needs_images) && (offer.features || !signal.needs_features);
 }
 
 } // namespace
 
-std::span<SignalInfo const> all_signals() {
-    return kSignals;
+std::span<SignalInfo const> all_signals(std::string_view family) {
+    if (family == "classifier")
+        return kClassifier;
+    fail(Exit::usage, "model.family=\"{}\" (has no signals). Use another family", family);
 }
 
-std::vector<SignalInfo> choose_signals(std::span<std::string const> names, bool images, bool features) {
+std::vector<SignalInfo> choose_signals(std::span<std::string const> names, Offer const& offer) {
+    std::span<SignalInfo const> const signals = all_signals(offer.family);
     auto const asked = [&](std::string const& name) { return std::ranges::find(names, name) != names.end(); };
     for (std::string const& name : names) {
         bool const known =
             name == "default" || name == "forward" ||
-            std::ranges::any_of(kSignals, [&](auto const& signal) { return signal.name == name; });
+            std::ranges::any_of(signals, [&](auto const& signal) { return signal.name == name; });
         if (!known)
             fail(Exit::usage,
-                 "usage.signals holds \"{}\" (unknown). Use \"default\", \"forward\" or names listed in "
-                 "docs/signals.md",
-                 name);
+                 "usage.signals holds \"{}\" (unknown for model.family=\"{}\"). Use \"default\", "
+                 "\"forward\" or names listed in docs/signals.md",
+                 name, offer.family);
     }
     std::vector<SignalInfo> chosen;
-    for (SignalInfo const& signal : kSignals) {
+    for (SignalInfo const& signal : signals) {
         bool const by_group = asked("default") || (asked("forward") && signal.one_forward);
-        if (asked(signal.name) && !possible(signal, images, features))
+        if (asked(signal.name) && !possible(signal, offer))
             fail(Exit::usage, "usage.signals holds \"{}\" (it needs {}). Remove it", signal.name,
-                 signal.needs_images && !images ? "images" : "a model with features(x), see docs/models.md");
-        if (asked(signal.name) || (by_group && possible(signal, images, features)))
+                 signal.needs_images && !offer.images ? "images"
+                                                      : "a model with features(x), see docs/models.md");
+        if (asked(signal.name) || (by_group && possible(signal, offer)))
             chosen.push_back(signal);
     }
     return chosen;

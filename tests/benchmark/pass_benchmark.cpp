@@ -9,7 +9,7 @@
 #include "assay/base/log.hpp"
 #include "assay/base/random.hpp"
 #include "assay/data/dataset_writer.hpp"
-#include "assay/model/networks.hpp"
+#include "assay/model/classifier_networks.hpp"
 #include "assay/model/torch_setup.hpp"
 
 #include <benchmark/benchmark.h>
@@ -68,10 +68,14 @@ Setting make_setting(std::string const& network) {
         write_samples(setting.job.dataset.suspects);
     setting.world.barrier();
     setting.split = data::make_split(setting.world, setting.job);
-    auto const made = model::make_network(setting.job.train, setting.split.suspects.info(), 10, 1);
+    auto const made = model::make_classifier(setting.job.train, setting.split.suspects.info(), 10, 1);
     made->eval();
     setting.target = {made, "", network};
     return setting;
+}
+
+model::Classifier& classifier(Setting const& setting) {
+    return *std::get<std::shared_ptr<model::Classifier>>(setting.target.model);
 }
 
 void bare_forward(benchmark::State& state, std::string const& network) {
@@ -81,12 +85,11 @@ void bare_forward(benchmark::State& state, std::string const& network) {
     data::Samples const samples = suspects.read(0, suspects.size());
     model::Batch const all =
         model::to_batch(samples, suspects.info(), {}, 0, samples.ids.size(), torch::kCPU);
-    setting.target.classifier->logits(all.x.slice(0, 0, 64)); // warm up
+    classifier(setting).logits(all.x.slice(0, 0, 64)); // warm up
     for (auto _ : state)
         for (std::int64_t half = 0; half < 2; ++half) // as many samples as the pass sees
             for (std::int64_t begin = 0; begin < all.x.size(0); begin += 64)
-                benchmark::DoNotOptimize(
-                    setting.target.classifier->logits(all.x.slice(0, begin, begin + 64)));
+                benchmark::DoNotOptimize(classifier(setting).logits(all.x.slice(0, begin, begin + 64)));
     state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kSamples));
 }
 

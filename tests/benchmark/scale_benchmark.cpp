@@ -94,7 +94,7 @@ void play_pass(std::uint64_t size, int ranks, std::uint64_t shard_size, int rank
     job.dataset.classes = 10;
     job.model.file = "none.pt"; // not opened here
     auto const comm = comm::Communicator::dry_run(rank, ranks);
-    auto const signals = usage::choose_signals(kSignals, false, false);
+    auto const signals = usage::choose_signals(kSignals, {"classifier"});
     fmt::print("rank {} of {}: {} suspects, {} held-out samples, shards of {}, {} signals\n\n", rank, ranks,
                size, 1 << 20, shard_size, signals.size());
 
@@ -167,7 +167,7 @@ void write_ids(store::Handle const& file, std::string const& path, std::uint64_t
 
 void fit(std::uint64_t size) {
     std::uint64_t const held_out = std::min<std::uint64_t>(size, 1 << 20);
-    auto const signals = usage::choose_signals(kSignals, false, false);
+    auto const signals = usage::choose_signals(kSignals, {"classifier"});
     Stages stages(comm::Communicator::dry_run(0, 1));
     stages.run("make the columns", [&] {
         store::Handle const file = store::create_file("scale-columns.h5");

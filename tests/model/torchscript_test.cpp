@@ -29,7 +29,7 @@ std::string saved(std::vector<std::string> const& methods, bool training = false
 }
 
 std::unique_ptr<Classifier> loaded(std::vector<std::string> const& methods, bool training = false) {
-    return load_torchscript(saved(methods, training), kOrigin, torch::kCPU);
+    return load_classifier(saved(methods, training), kOrigin, torch::kCPU);
 }
 
 std::string const kForward = R"(
@@ -101,7 +101,7 @@ TEST(TorchScript, RefusesOtherBytes) {
     flipped.resize(good.size() / 2);
     for (std::string const& bytes :
          {std::string(), std::string("not a model"), std::string(1000, '\0'), flipped})
-        expect_in(error_of(Exit::data, [&] { load_torchscript(bytes, kOrigin, torch::kCPU); }),
+        expect_in(error_of(Exit::data, [&] { load_classifier(bytes, kOrigin, torch::kCPU); }),
                   {kOrigin, "not a TorchScript file"});
 }
 
@@ -111,7 +111,7 @@ TEST(TorchScript, RefusesAnArchiveWithoutForward) {
     weights.write("w", torch::ones({2}));
     std::ostringstream bytes;
     weights.save_to(bytes);
-    expect_in(error_of(Exit::data, [&] { load_torchscript(bytes.str(), kOrigin, torch::kCPU); }), {kOrigin});
+    expect_in(error_of(Exit::data, [&] { load_classifier(bytes.str(), kOrigin, torch::kCPU); }), {kOrigin});
 }
 
 TEST(TorchScript, RefusesForwardThatFails) {

@@ -6,6 +6,7 @@
 #include "assay/comm/agree.hpp"
 #include "assay/comm/collectives.hpp"
 #include "assay/model/checkpoint.hpp"
+#include "assay/model/classifier_networks.hpp"
 #include "data/part_fixtures.hpp"
 #include "support/world.hpp"
 
@@ -65,7 +66,6 @@ Training training(SharedFolder const& folder, std::size_t count, std::string con
     options.micro_batch = 4;
     options.checkpoint_every = 1;
     result.run.seed = 3;
-    result.run.classes = 2;
     result.run.job_hash = "hash of the job";
     result.run.checkpoint = folder / "checkpoint.pt";
     return result;
@@ -78,11 +78,18 @@ Batch whole(Training const& training) {
                     samples.ids.size(), torch::kCPU);
 }
 
-std::shared_ptr<Network> untrained(Training const& training) {
-    return make_network(training.run.options, training.split.suspects.info(), 2, training.run.seed);
+std::shared_ptr<ClassifierNetwork> untrained(Training const& training) {
+    return make_classifier(training.run.options, training.split.suspects.info(), 2, training.run.seed);
 }
 
-torch::Tensor mean_loss(Network& network, Batch const& batch) {
+// A network made and trained
+std::shared_ptr<ClassifierNetwork> train(comm::Communicator const& comm, Training const& training) {
+    auto network = untrained(training);
+    model::train(comm, *network, training.split, training.run, torch::kCPU);
+    return network;
+}
+
+torch::Tensor mean_loss(ClassifierNetwork& network, Batch const& batch) {
     return torch::nn::functional::cross_entropy(network.logits(batch.x), batch.y);
 }
 
@@ -114,16 +121,16 @@ void expect_same_everywhere(std::string const& value) {
 
 // Trains with all ranks, then each rank once more on its own: the same bytes
 void expect_same_on_any_ranks(SharedFolder const& folder, Training training) {
-    std::string const together = digest(*train(world(), training.split, training.run, torch::kCPU));
+    std::string const together = digest(*train(world(), training));
     expect_same_everywhere(together);
     training.run.checkpoint = folder / fmt::format("alone-{}.pt", world().rank());
-    EXPECT_EQ(digest(*train({}, training.split, training.run, torch::kCPU)), together);
+    EXPECT_EQ(digest(*train({}, training)), together);
 }
 
 // The message of the error that train() throws on all ranks together
 std::string training_error(Exit code, Training const& training) {
     try {
-        train(world(), training.split, training.run, torch::kCPU);
+        train(world(), training);
     } catch (comm::AgreedError const& error) {
         EXPECT_EQ(static_cast<int>(error.code()), static_cast<int>(code)) << error.what();
         EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
@@ -162,7 +169,7 @@ TEST(Train, OneStepFollowsTheGradientOfTheWholeBatch) {
         for (torch::Tensor const& parameter : network->parameters())
             parts.push_back(parameter.grad().flatten());
         torch::Tensor const expected = before - 0.1 * torch::cat(parts);
-        auto const trained = train(world(), training.split, training.run, torch::kCPU);
+        auto const trained = train(world(), training);
         EXPECT_TRUE(torch::allclose(flat(*trained), expected, 1e-5, 1e-6));
         EXPECT_FALSE(torch::allclose(flat(*trained), before, 1e-5, 1e-4));
         EXPECT_FALSE(trained->is_training());
@@ -181,7 +188,7 @@ TEST(Train, EpochsSeeEverySampleOnce) {
     for (torch::Tensor const& parameter : network->parameters())
         parts.push_back(parameter.grad().flatten());
     torch::Tensor const gradient = torch::cat(parts);
-    auto const trained = train(world(), training.split, training.run, torch::kCPU);
+    auto const trained = train(world(), training);
     torch::Tensor const step = (before - flat(*trained)) / 4e-3;
     EXPECT_LT((step - gradient).norm().item<double>(), 0.02 * gradient.norm().item<double>());
 }
@@ -212,7 +219,7 @@ TEST(Train, SeveralStepsMatchTorchsOwnLoop) {
             mean_loss(*network, batch).backward();
             reference.step();
         }
-        auto const trained = train(world(), training.split, training.run, torch::kCPU);
+        auto const trained = train(world(), training);
         EXPECT_TRUE(torch::allclose(flat(*trained), flat(*network), 1e-4, 1e-5));
     }
 }
@@ -240,7 +247,7 @@ TEST(Train, LearnsFromMembersAndFiller) {
            14 * mean_loss(*network, to_batch(filler, training.split.suspects.info(), {}, 0, 14, torch::kCPU));
     (loss / 20).backward();
     torch::optim::SGD(network->parameters(), torch::optim::SGDOptions(0.1)).step();
-    auto const trained = train(world(), training.split, training.run, torch::kCPU);
+    auto const trained = train(world(), training);
     EXPECT_TRUE(torch::allclose(flat(*trained), flat(*network), 1e-5, 1e-6));
 }
 
@@ -252,9 +259,9 @@ TEST(Train, AugmentsAnewInEachEpoch) {
         training.run.options.learning_rate = 1e-3;
         training.run.options.augment = augment;
         torch::Tensor const start = flat(*untrained(training));
-        torch::Tensor const one = flat(*train(world(), training.split, training.run, torch::kCPU));
+        torch::Tensor const one = flat(*train(world(), training));
         training.run.options.epochs = 2;
-        torch::Tensor const two = flat(*train(world(), training.split, training.run, torch::kCPU));
+        torch::Tensor const two = flat(*train(world(), training));
         return (((two - one) - (one - start)).norm() / (one - start).norm()).item<double>();
     };
     EXPECT_LT(difference("none"), 0.02);
@@ -266,7 +273,7 @@ TEST(Train, FitsWhatCanBeLearned) {
     Training training = ::training(folder, 40, "mlp", 8);
     training.run.options.epochs = 20;
     training.run.options.batch_size = 10;
-    auto const trained = train(world(), training.split, training.run, torch::kCPU);
+    auto const trained = train(world(), training);
     Batch const batch = whole(training);
     EXPECT_TRUE(torch::equal(trained->logits(batch.x).argmax(1), batch.y));
 }
@@ -311,7 +318,7 @@ TEST(Train, BatchNormStatisticsAreThoseOfTheWholeBatch) {
     // Units are of equal size: the mean of their means is the batch's. 0.1 is torch's momentum
     torch::Tensor const mean = 0.1 * stem.mean({0, 2, 3});
     torch::AutoGradMode const gradients(true);
-    auto const trained = train(world(), training.split, training.run, torch::kCPU);
+    auto const trained = train(world(), training);
     EXPECT_TRUE(torch::allclose(trained->named_buffers()["norm.running_mean"], mean, 1e-4, 1e-6));
 }
 
@@ -327,32 +334,32 @@ TEST(Train, ResumesToTheSameBytes) {
         options.momentum = 0.9;
         options.batch_size = 8;
         options.epochs = 4;
-        std::string const uninterrupted = digest(*train(world(), training.split, training.run, torch::kCPU));
+        std::string const uninterrupted = digest(*train(world(), training));
 
         options.epochs = 2; // as far as a killed job came; the schedule is constant
         training.run.checkpoint = folder / "interrupted.pt";
         on_root([&] { std::filesystem::remove(training.run.checkpoint); });
-        EXPECT_NE(digest(*train(world(), training.split, training.run, torch::kCPU)), uninterrupted);
+        EXPECT_NE(digest(*train(world(), training)), uninterrupted);
         options.epochs = 4;
         training.run.resume = true;
         std::string const half = read_file(training.run.checkpoint);
         world().barrier();
-        EXPECT_EQ(digest(*train(world(), training.split, training.run, torch::kCPU)), uninterrupted);
+        EXPECT_EQ(digest(*train(world(), training)), uninterrupted);
 
         // Once more, each rank on its own: resuming on another number of ranks
         training.run.checkpoint = folder / fmt::format("alone-{}.pt", world().rank());
         data::test::write_text(training.run.checkpoint, half);
-        EXPECT_EQ(digest(*train({}, training.split, training.run, torch::kCPU)), uninterrupted);
+        EXPECT_EQ(digest(*train({}, training)), uninterrupted);
     }
 }
 
 TEST(Train, ResumingAFinishedTrainingLoadsIt) {
     SharedFolder const folder;
     Training training = ::training(folder, 16, "cnn", 4);
-    std::string const trained = digest(*train(world(), training.split, training.run, torch::kCPU));
+    std::string const trained = digest(*train(world(), training));
     std::string const checkpoint = read_file(training.run.checkpoint);
     training.run.resume = true;
-    auto const loaded = train(world(), training.split, training.run, torch::kCPU);
+    auto const loaded = train(world(), training);
     EXPECT_EQ(digest(*loaded), trained);
     EXPECT_FALSE(loaded->is_training());
     EXPECT_EQ(read_file(training.run.checkpoint), checkpoint);
@@ -361,10 +368,10 @@ TEST(Train, ResumingAFinishedTrainingLoadsIt) {
 TEST(Train, ResumesWithoutACheckpointFromTheStart) {
     SharedFolder const folder;
     Training training = ::training(folder, 16, "mlp", 4);
-    std::string const trained = digest(*train(world(), training.split, training.run, torch::kCPU));
+    std::string const trained = digest(*train(world(), training));
     training.run.checkpoint = folder / "other.pt";
     training.run.resume = true;
-    EXPECT_EQ(digest(*train(world(), training.split, training.run, torch::kCPU)), trained);
+    EXPECT_EQ(digest(*train(world(), training)), trained);
     EXPECT_TRUE(std::filesystem::exists(folder / "other.pt"));
     EXPECT_FALSE(std::filesystem::exists(folder / "other.pt.new"));
 }
@@ -372,7 +379,7 @@ TEST(Train, ResumesWithoutACheckpointFromTheStart) {
 TEST(Train, RefusesTheCheckpointOfAnotherJob) {
     SharedFolder const folder;
     Training training = ::training(folder, 16, "mlp", 4);
-    train(world(), training.split, training.run, torch::kCPU);
+    train(world(), training);
     training.run.resume = true;
     training.run.job_hash = "another hash";
     expect_in(training_error(Exit::usage, training), {"checkpoint.pt", "another job"});
@@ -381,12 +388,12 @@ TEST(Train, RefusesTheCheckpointOfAnotherJob) {
 TEST(Train, RefusesADamagedCheckpoint) {
     SharedFolder const folder;
     Training training = ::training(folder, 16, "mlp", 4);
-    train(world(), training.split, training.run, torch::kCPU);
+    train(world(), training);
     training.run.resume = true;
     std::string const good = read_file(training.run.checkpoint);
     // A byte of the first layer's weights, wherever they lie in the file
     std::string flipped = good;
-    auto const trained = train(world(), training.split, training.run, torch::kCPU);
+    auto const trained = train(world(), training);
     torch::Tensor const weights = trained->parameters()[0].contiguous();
     auto const at = good.find(std::string(static_cast<char const*>(weights.data_ptr()), weights.nbytes()));
     ASSERT_NE(at, std::string::npos);
@@ -451,7 +458,7 @@ TEST(TrainStop, SavesItsStateAndGoesOnFromThere) {
     training.run.options.epochs = 3;
     training.run.options.checkpoint_every = 100;
     training.run.options.momentum = 0.9;
-    std::string const uninterrupted = digest(*train(world(), training.split, training.run, torch::kCPU));
+    std::string const uninterrupted = digest(*train(world(), training));
     training.run.checkpoint = folder / "stopped.pt";
     training.run.resume = true;
     watch_for_stop();
@@ -460,5 +467,5 @@ TEST(TrainStop, SavesItsStateAndGoesOnFromThere) {
     for (int epoch = 1; epoch <= 3; ++epoch) // every run is asked to stop, and still comes an epoch further
         expect_in(training_error(Exit::stopped, training),
                   {fmt::format("after epoch {}/3", epoch), "--resume"});
-    EXPECT_EQ(digest(*train(world(), training.split, training.run, torch::kCPU)), uninterrupted);
+    EXPECT_EQ(digest(*train(world(), training)), uninterrupted);
 }

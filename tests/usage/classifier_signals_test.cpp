@@ -165,7 +165,7 @@ model::Batch logits_as_batch(std::vector<std::vector<float>> const& logits,
 }
 
 SignalPlan plan_of(std::vector<std::string> const& names, std::int64_t augmentations = 8) {
-    return {choose_signals(names, true, true), augmentations, 11};
+    return {choose_signals(names, {"classifier", true, true}), augmentations, 11};
 }
 
 // One signal of a batch

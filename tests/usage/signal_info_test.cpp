@@ -15,13 +15,13 @@ using Names = std::vector<std::string>;
 
 Names chosen(Names const& names, bool images, bool features) {
     Names result;
-    for (SignalInfo const& signal : choose_signals(names, images, features))
+    for (SignalInfo const& signal : choose_signals(names, {"classifier", images, features}))
         result.push_back(signal.name);
     return result;
 }
 
 std::string refusal(Names const& names, bool images, bool features) {
-    return error_of(Exit::usage, [&] { choose_signals(names, images, features); });
+    return error_of(Exit::usage, [&] { choose_signals(names, {"classifier", images, features}); });
 }
 
 Names const kAll{"loss",
@@ -37,7 +37,7 @@ Names const kAll{"loss",
 
 TEST(SignalInfo, DescribesEverySignal) {
     std::set<std::string> names;
-    for (SignalInfo const& signal : all_signals()) {
+    for (SignalInfo const& signal : all_signals("classifier")) {
         EXPECT_TRUE(names.insert(signal.name).second) << signal.name;
         EXPECT_FALSE(signal.description.empty()) << signal.name;
         EXPECT_FALSE(signal.units.empty()) << signal.name;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "assay/comm/communicator.hpp"
-#include "assay/model/networks.hpp"
+#include "assay/model/network.hpp"
 
 #include <filesystem>
 

@@ -1,10 +1,10 @@
-//! Data-parallel training of a built-in network, with the same bits on any number of ranks.
+//! Data-parallel training of a built-in network of any family, with the same bits on any number of ranks.
 #pragma once
 
 #include "assay/comm/communicator.hpp"
 #include "assay/data/split.hpp"
-#include "assay/model/batch.hpp"
-#include "assay/model/networks.hpp"
+#include "assay/job/job.hpp"
+#include "assay/model/network.hpp"
 
 #include <filesystem>
 
@@ -15,20 +15,19 @@ struct TrainingRun {
     job::Train options;
     Normalisation normalisation;
     std::uint64_t seed = 0;
-    std::int64_t classes = 0;
     std::string job_hash; //!< a checkpoint of another job is refused
     std::filesystem::path
         checkpoint;      //!< written by root every options.checkpoint_every epochs and at the end
     bool resume = false; //!< go on from `checkpoint` if it is there
 };
 
-//! Collective. Trains on split.members and split.filler and returns the network in evaluation mode, the same
-//! on all ranks. The gradient of each batch is the sum over the whole batch: ranks compute it in units of
-//! micro_batch samples at fixed positions, added in order (comm::ordered_sum). The training set is held in
-//! memory by every rank. Error(data) if the loss stops being finite; Error(stopped) on a stop request, the
-//! state saved.
-std::shared_ptr<Network> train(comm::Communicator const& comm, data::Split const& split,
-                               TrainingRun const& run, torch::Device device);
+//! Collective. Trains `network` (the same on all ranks, on `device`) on split.members and split.filler and
+//! leaves it in evaluation mode, again the same on all ranks. The gradient of each batch is the sum over the
+//! whole batch: ranks compute it in units of micro_batch samples at fixed positions, added in order
+//! (comm::ordered_sum). The training set is held in memory by every rank. Error(data) if the loss stops being
+//! finite; Error(stopped) on a stop request, the state saved.
+void train(comm::Communicator const& comm, Network& network, data::Split const& split, TrainingRun const& run,
+           torch::Device device);
 
 //! Learning rate at a moment of the run, `epoch` in [0, options.epochs) with its fraction.
 double learning_rate(job::Train const& options, double epoch);

@@ -5,16 +5,7 @@
 #include "assay/model/classifier.hpp"
 #include "assay/usage/signal_info.hpp"
 
-#include <vector>
-
 namespace assay::usage {
-
-//! How signals are computed.
-struct SignalPlan {
-    std::vector<SignalInfo> signals;
-    std::int64_t augmentations = 8; //!< versions per sample
-    std::uint64_t seed = 0;         //!< of the augmentations
-};
 
 //! Local. [K, B] float32 on the CPU, one row per signal of the plan, accumulated in float64 where it matters.
 //! Augmentations are drawn by the batch's ids, so versions of one item that carry its id share them.

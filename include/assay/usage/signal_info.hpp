@@ -1,8 +1,10 @@
-//! The membership signals of classifiers by name. Every one is oriented: larger = more like a member.
+//! The membership signals of each model family by name. Every one is oriented: larger = more like a member.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace assay::usage {
@@ -17,12 +19,26 @@ struct SignalInfo {
     bool one_forward = true;     //!< comes from one forward pass, no gradient, no augmentation
 };
 
-//! All signals known, in the order of columns.
-std::span<SignalInfo const> all_signals();
+//! All signals of a family ("classifier", …: job.model.family), in the order of columns.
+std::span<SignalInfo const> all_signals(std::string_view family);
+
+//! What target and data can give.
+struct Offer {
+    std::string family;
+    bool images = false;   //!< samples are [C, H, W]
+    bool features = false; //!< a classifier with features(x)
+};
 
 //! The signals that `names` asks for ("default": all; "forward": those of one forward pass; else by name),
-//! less those that the model or data cannot give when asked for by a group name. Error(usage) for an unknown
-//! name, or a named signal that cannot be given.
-std::vector<SignalInfo> choose_signals(std::span<std::string const> names, bool images, bool features);
+//! less those that the model or data cannot give when asked for by a group name. Error(usage) for a name
+//! that the family does not know, or a named signal that cannot be given.
+std::vector<SignalInfo> choose_signals(std::span<std::string const> names, Offer const& offer);
+
+//! How signals are computed.
+struct SignalPlan {
+    std::vector<SignalInfo> signals;
+    std::int64_t augmentations = 8; //!< versions per sample
+    std::uint64_t seed = 0;         //!< of all that is drawn
+};
 
 } // namespace assay::usage

@@ -1,9 +1,6 @@
-#include "assay/model/networks.hpp"
+#include "assay/model/classifier_networks.hpp"
 
 #include "assay/base/error.hpp"
-#include "assay/base/random.hpp"
-
-#include <cmath>
 
 namespace assay::model {
 
@@ -12,7 +9,7 @@ using Pair = std::pair<torch::Tensor, torch::Tensor>;
 
 namespace {
 
-class Mlp : public Network {
+class Mlp : public ClassifierNetwork {
   public:
     Mlp(std::int64_t inputs, std::int64_t width, std::int64_t classes)
         : first_(register_module("first", nn::Linear(inputs, width))),
@@ -32,7 +29,7 @@ nn::Conv2d conv3x3(std::int64_t in, std::int64_t out, std::int64_t stride = 1, b
     return nn::Conv2d(nn::Conv2dOptions(in, out, 3).stride(stride).padding(1).bias(bias));
 }
 
-class Cnn : public Network {
+class Cnn : public ClassifierNetwork {
   public:
     Cnn(std::int64_t channels, std::int64_t height, std::int64_t width_pixels, std::int64_t width,
         std::int64_t classes)
@@ -88,7 +85,7 @@ class BasicBlock : public nn::Module {
     nn::AnyModule norm1_, norm2_, shortcut_norm_;
 };
 
-class ResNet18 : public Network {
+class ResNet18 : public ClassifierNetwork {
   public:
     ResNet18(std::int64_t channels, std::int64_t width, std::int64_t classes, std::string const& norm)
         : stem_(register_module("stem", conv3x3(channels, width))),
@@ -121,34 +118,21 @@ class ResNet18 : public Network {
     nn::Linear head_;
 };
 
-// He et al. 2015: keeps the variance of activations through rectified layers. Torch's own generator is not
-// used, so that parameters depend on the seed alone
-void initialise(Network& network, std::uint64_t seed) {
-    torch::NoGradGuard const no_grad;
-    std::uint64_t index = 0;
-    for (auto& item : network.named_parameters()) {
-        torch::Tensor& parameter = item.value();
-        if (parameter.dim() < 2) {
-            parameter.fill_(item.key().ends_with("weight") ? 1 : 0); // a norm's scale; biases
-        } else {
-            double const scale = std::sqrt(2.0 / static_cast<double>(parameter[0].numel()));
-            Random random(seed, "initialise", index);
-            float* const values = parameter.data_ptr<float>();
-            for (std::int64_t i = 0; i < parameter.numel(); ++i)
-                values[i] = static_cast<float>(scale * random.normal());
-        }
-        ++index;
-    }
-}
-
 } // namespace
 
-std::shared_ptr<Network> make_network(job::Train const& train, data::DatasetInfo const& info,
-                                      std::int64_t classes, std::uint64_t seed) {
+SampleLoss ClassifierNetwork::loss(Batch const& batch, std::uint64_t /*draws*/) {
+    torch::Tensor const scores = logits(batch.x);
+    return {nn::functional::cross_entropy(scores, batch.y,
+                                          nn::functional::CrossEntropyFuncOptions().reduction(torch::kNone)),
+            scores.argmax(1).eq(batch.y).to(torch::kFloat32)};
+}
+
+std::shared_ptr<ClassifierNetwork> make_classifier(job::Train const& train, data::DatasetInfo const& info,
+                                                   std::int64_t classes, std::uint64_t seed) {
     auto const side = [&](std::size_t axis) { return static_cast<std::int64_t>(info.sample_shape.at(axis)); };
     auto const width = [&](std::int64_t own) { return train.width ? train.width : own; };
     bool const images = info.sample_shape.size() == 3;
-    std::shared_ptr<Network> network;
+    std::shared_ptr<ClassifierNetwork> network;
     if (train.network == "mlp") {
         network =
             std::make_shared<Mlp>(static_cast<std::int64_t>(info.sample_elements()), width(256), classes);

@@ -1,4 +1,4 @@
-#include "assay/model/networks.hpp"
+#include "assay/model/classifier_networks.hpp"
 
 #include "data/fixtures.hpp"
 
@@ -45,7 +45,7 @@ std::vector<job::Train> const kAll{options("mlp", 16), options("cnn", 4), option
 
 } // namespace
 
-TEST(Networks, GiveLogitsAndFeatures) {
+TEST(ClassifierNetworks, GiveLogitsAndFeatures) {
     struct Case {
         job::Train train;
         std::int64_t features;
@@ -55,7 +55,7 @@ TEST(Networks, GiveLogitsAndFeatures) {
         for (auto const& info : {images(3, 16, 16), images(1, 9, 13), images(2, 8, 8)}) {
             SCOPED_TRACE(
                 fmt::format("{} {} {}", train.network, train.norm, fmt::join(info.sample_shape, "x")));
-            auto const network = make_network(train, info, 7, 1);
+            auto const network = make_classifier(train, info, 7, 1);
             network->eval();
             auto const side = [&](std::size_t axis) {
                 return static_cast<std::int64_t>(info.sample_shape[axis]);
@@ -69,10 +69,10 @@ TEST(Networks, GiveLogitsAndFeatures) {
         }
 }
 
-TEST(Networks, FeaturesAreTheInputOfTheLastLayer) {
+TEST(ClassifierNetworks, FeaturesAreTheInputOfTheLastLayer) {
     for (auto const& train : kAll) {
         SCOPED_TRACE(train.network);
-        auto const network = make_network(train, images(3, 16, 16), 5, 1);
+        auto const network = make_classifier(train, images(3, 16, 16), 5, 1);
         network->eval();
         auto const [logits, features] = network->logits_and_features(ramp({4, 3, 16, 16}));
         auto const parameters = network->named_parameters();
@@ -82,28 +82,28 @@ TEST(Networks, FeaturesAreTheInputOfTheLastLayer) {
     }
 }
 
-TEST(Networks, MlpTakesSamplesOfAnyShape) {
+TEST(ClassifierNetworks, MlpTakesSamplesOfAnyShape) {
     data::DatasetInfo const info{10, {20}, data::SampleType::float32, "NC", true};
-    EXPECT_EQ(make_network(options("mlp", 8), info, 3, 1)->logits(ramp({2, 20})).sizes(),
+    EXPECT_EQ(make_classifier(options("mlp", 8), info, 3, 1)->logits(ramp({2, 20})).sizes(),
               (std::vector<std::int64_t>{2, 3}));
-    EXPECT_EQ(make_network(options("mlp", 8), images(1, 2, 3), 3, 1)->logits(ramp({2, 1, 2, 3})).sizes(),
+    EXPECT_EQ(make_classifier(options("mlp", 8), images(1, 2, 3), 3, 1)->logits(ramp({2, 1, 2, 3})).sizes(),
               (std::vector<std::int64_t>{2, 3}));
 }
 
-TEST(Networks, ParametersDependOnTheSeedAlone) {
+TEST(ClassifierNetworks, ParametersDependOnTheSeedAlone) {
     for (auto const& train : kAll) {
         SCOPED_TRACE(train.network);
         torch::manual_seed(1);
-        auto const first = make_network(train, images(3, 8, 8), 5, 42);
+        auto const first = make_classifier(train, images(3, 8, 8), 5, 42);
         torch::manual_seed(2);
-        EXPECT_TRUE(same_parameters(*first, *make_network(train, images(3, 8, 8), 5, 42)));
-        EXPECT_FALSE(same_parameters(*first, *make_network(train, images(3, 8, 8), 5, 43)));
+        EXPECT_TRUE(same_parameters(*first, *make_classifier(train, images(3, 8, 8), 5, 42)));
+        EXPECT_FALSE(same_parameters(*first, *make_classifier(train, images(3, 8, 8), 5, 43)));
     }
 }
 
-TEST(Networks, StartFromHeInitialisation) {
+TEST(ClassifierNetworks, StartFromHeInitialisation) {
     for (auto const& train : {options("mlp", 256), options("cnn", 32), options("resnet18", 32, "batch")}) {
-        auto const network = make_network(train, images(3, 16, 16), 10, 1);
+        auto const network = make_classifier(train, images(3, 16, 16), 10, 1);
         torch::NoGradGuard const no_grad;
         for (auto const& item : network->named_parameters()) {
             SCOPED_TRACE(train.network + " " + item.key());
@@ -123,20 +123,20 @@ TEST(Networks, StartFromHeInitialisation) {
 
 // 11 173 962 is the count of the usual CIFAR-10 ResNet-18: 3x3 stem, every convolution, those of the
 // shortcuts included, without bias and followed by a normalisation with scale and offset
-TEST(Networks, Resnet18HasTheKnownNumberOfParameters) {
+TEST(ClassifierNetworks, Resnet18HasTheKnownNumberOfParameters) {
     for (char const* norm : {"batch", "group"}) {
         std::int64_t count = 0;
         for (auto const& parameter :
-             make_network(options("resnet18", 64, norm), images(3, 32, 32), 10, 1)->parameters())
+             make_classifier(options("resnet18", 64, norm), images(3, 32, 32), 10, 1)->parameters())
             count += parameter.numel();
         EXPECT_EQ(count, 11173962) << norm;
     }
 }
 
-TEST(Networks, EvaluateSamplesIndependently) {
+TEST(ClassifierNetworks, EvaluateSamplesIndependently) {
     for (auto const& train : kAll) {
         SCOPED_TRACE(train.network + " " + train.norm);
-        auto const network = make_network(train, images(3, 16, 16), 5, 1);
+        auto const network = make_classifier(train, images(3, 16, 16), 5, 1);
         network->eval();
         torch::Tensor const x = ramp({6, 3, 16, 16});
         torch::Tensor const together = network->logits(x);
@@ -146,11 +146,11 @@ TEST(Networks, EvaluateSamplesIndependently) {
     }
 }
 
-TEST(Networks, RefuseSamplesTheyCannotSee) {
+TEST(ClassifierNetworks, RefuseSamplesTheyCannotSee) {
     data::DatasetInfo const vectors{10, {64}, data::SampleType::float32, "NC", true};
     for (char const* name : {"cnn", "resnet18"}) {
         auto const refused = [&](data::DatasetInfo const& info) {
-            return error_of(Exit::usage, [&] { make_network(options(name, 8), info, 5, 1); });
+            return error_of(Exit::usage, [&] { make_classifier(options(name, 8), info, 5, 1); });
         };
         expect_in(refused(images(3, 7, 8)), {std::string("model.train.network=\"") + name, "8x8", "3x7x8"});
         expect_in(refused(images(3, 8, 7)), {"3x8x7"});
