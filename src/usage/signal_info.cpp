@@ -43,8 +43,9 @@ std::vector<SignalInfo> choose_signals(std::span<std::string const> names, Offer
             std::ranges::any_of(signals, [&](auto const& signal) { return signal.name == name; });
         if (!known)
             fail(Exit::usage,
-                 "usage.signals holds \"{}\" (unknown for model.family=\"{}\"). Use \"default\", "
-                 "\"forward\" or names listed in docs/signals.md",
+                 "usage.signals holds \"{}\" (unknown). Use \"default\", \"forward\" or names that "
+                 "docs/signals.md "
+                 "lists for model.family=\"{}\"",
                  name, offer.family);
     }
     std::vector<SignalInfo> chosen;
