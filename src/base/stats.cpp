@@ -56,6 +56,28 @@ std::vector<double> sorted(std::span<double const> x) {
     return copy;
 }
 
+std::vector<double> isotonic(std::span<double const> y) {
+    struct Block {
+        double sum;
+        std::size_t size;
+        double mean() const { return sum / static_cast<double>(size); }
+    };
+    std::vector<Block> blocks;
+    for (double value : y) {
+        Block last{value, 1};
+        for (; !blocks.empty() && blocks.back().mean() >= last.mean(); blocks.pop_back()) {
+            last.sum += blocks.back().sum;
+            last.size += blocks.back().size;
+        }
+        blocks.push_back(last);
+    }
+    std::vector<double> fit;
+    fit.reserve(y.size());
+    for (Block const& block : blocks)
+        fit.insert(fit.end(), block.size, block.mean());
+    return fit;
+}
+
 double auc(std::span<double const> positives, std::span<double const> negatives) {
     std::vector<double> const ascending = sorted(negatives);
     double wins = 0;

@@ -46,6 +46,14 @@ std::string percent(double level) {
     return fmt::format("{:g} %", 100 * level);
 }
 
+std::string rows_of(usage::KnownMembers const& known) {
+    return row("  adjusted count, known members",
+               known.counted
+                   ? fmt::format("{:.3f} +- {:.3f}", known.counted->fraction, known.counted->standard_error)
+                   : "-") +
+           row("  EMQ, known members", known.emq);
+}
+
 Truth read_truth_from(store::Handle const& file, std::filesystem::path const& results,
                       usage::AuditInput const& input) {
     store::Handle const column = store::open_array(file, results, "/truth/member");
@@ -122,12 +130,12 @@ std::string table(std::string const& name, usage::Audit const& audit, std::optio
                             audit.paired ? "synthetic partners of the suspects" : "held-out samples"));
     text += row("AUC suspects vs reference", fmt::format("{:.3f} +- {:.3f}", audit.auc, audit.auc_se));
     text += "  all estimators, side by side (only best bin carries the answer):\n";
-    text += row("  best bin", audit.estimates.best_bin);
-    text += row("  minimum density ratio", audit.estimates.density_ratio);
-    text += row("  covariance moment", audit.estimates.covariance_moment);
-    text += row("  EM, shared width", audit.estimates.em_shared_width);
+    for (std::size_t e = 0; e < usage::kEstimators.size(); ++e)
+        text += row(fmt::format("  {}", usage::kEstimators[e].description), audit.estimates[e]);
     text += row("  DKW lower bound", audit.evidence.dkw_bound);
     text += row("  Clopper-Pearson lower bound", audit.evidence.grid_bound);
+    if (audit.known_members)
+        text += rows_of(*audit.known_members);
     if (!audit.dropped.empty())
         text += row("signals left out", fmt::format("{} (constant)", fmt::join(audit.dropped, ", ")));
     text += "This rests on:\n";

@@ -33,7 +33,7 @@ constexpr double kLargestRise = 1.645;
 constexpr double kLargestSignalShift = 0.1;
 // Stricter than the audit's own level: the control must not fire by chance
 constexpr double kControlPValue = 0.01;
-constexpr std::size_t kBestBinReplicate = 0;
+constexpr std::size_t kBestBin = estimator("best_bin");
 
 void check_input(AuditInput const& input, AuditOptions const& options) {
     if (!(options.confidence > 0.5 && options.confidence < 1))
@@ -62,6 +62,8 @@ void check_input(AuditInput const& input, AuditOptions const& options) {
     check_side(input.reference, (input.paired ? input.suspect_ids : input.reference_ids).size(), "reference");
     if (input.control)
         check_side(*input.control, input.suspect_ids.size(), "control");
+    if (input.members)
+        check_side(*input.members, input.member_ids.size(), "known members");
 }
 
 std::vector<std::size_t> order_by_id(std::vector<std::uint64_t> const& ids, std::string_view side) {
@@ -95,6 +97,11 @@ AuditInput canonical(AuditInput const& input) {
     result.paired = input.paired;
     if (input.control)
         result.control = take_rows(*input.control, order);
+    if (input.members) {
+        std::vector<std::size_t> const member_order = order_by_id(input.member_ids, "known members");
+        result.members = take_rows(*input.members, member_order);
+        result.member_ids = take_ids(input.member_ids, member_order);
+    }
     return result;
 }
 
@@ -116,6 +123,8 @@ AuditInput without_constant_signals(AuditInput input, std::vector<std::string>& 
     input.reference = take_signals(input.reference, usable);
     if (input.control)
         input.control = take_signals(*input.control, usable);
+    if (input.members)
+        input.members = take_signals(*input.members, usable);
     return input;
 }
 
@@ -194,9 +203,18 @@ Control run_control(SignalTable const& partners, SignalTable const& control, dou
     return result;
 }
 
+KnownMembers from_known_members(AuditInput const& input) {
+    SignalScale const scale = fit_scale(input.reference);
+    std::vector<double> const u = sorted(zsum(input.suspects, scale).z);
+    std::vector<double> const m = sorted(zsum(*input.members, scale).z);
+    std::vector<double> const n = sorted(zsum(input.reference, scale).z);
+    return {m.size(), adjusted_count(u, m, n), emq(u, m, n)};
+}
+
 std::pair<Status, std::string> decide(Audit const& audit) {
     double const delta = 1 - audit.confidence;
-    double const disagreement = std::abs(audit.estimates.best_bin - audit.estimates.density_ratio);
+    double const disagreement =
+        std::abs(audit.estimates[kBestBin].value() - audit.estimates[estimator("density_ratio")].value());
     double const width = audit.forced_interval.second - audit.forced_interval.first;
     if (!(audit.evidence.p_value < delta))
         return {Status::no_evidence,
@@ -257,7 +275,7 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     audit.evidence = find_evidence(scores.suspects.z, scores.reference.z, delta);
     audit.estimates = estimate(scores);
     audit.low_end_rise = low_end_rise(sorted(scores.suspects.z), sorted(scores.reference.z));
-    double const p = audit.estimates.best_bin;
+    double const p = audit.estimates[kBestBin].value();
     audit.implied_member_auc =
         p > 0 ? std::min(1.0, 0.5 + (audit.auc - 0.5) / p) : std::numeric_limits<double>::quiet_NaN();
 
@@ -269,7 +287,7 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
                           return {take_scores(scores.suspects, u), take_scores(scores.reference, n)};
                       return zsum(take_rows(input.suspects, u), take_rows(input.reference, n));
                   });
-    double const drawn = replicate_quantile(audit.bootstrap, kBestBinReplicate, 1 - delta / 2);
+    double const drawn = replicate_quantile(audit.bootstrap, kBestBin, 1 - delta / 2);
     audit.member_free_upper =
         absent_member_upper_bound(sorted(scores.suspects.z), sorted(scores.reference.z), delta / 2);
     audit.forced_fraction = std::max(p, audit.evidence.lower_bound);
@@ -284,6 +302,8 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
 
     if (input.control)
         audit.control = run_control(input.reference, *input.control, delta);
+    if (input.members)
+        audit.known_members = from_known_members(input);
     std::tie(audit.status, audit.reason) = decide(audit);
     audit.p_value = audit.evidence.p_value;
     audit.lower_bound = audit.evidence.lower_bound;

@@ -29,13 +29,10 @@ std::vector<Replicate> bootstrap(Resampling const& resampling, Rescore const& re
         std::vector<std::size_t> const reference =
             resampling.paired ? suspects : draw_rows(random, resampling.n_reference);
         ScorePair const scores = rescore(suspects, reference);
-        if (scores.suspects.z.empty()) {
-            replicates.push_back({kNone, kNone, kNone, kNone});
-            continue;
-        }
-        Estimates const e = estimate(scores);
-        replicates.push_back({e.best_bin, e.density_ratio, e.covariance_moment.value_or(kNone),
-                              e.em_shared_width.value_or(kNone)});
+        Estimates const estimates = scores.suspects.z.empty() ? Estimates{} : estimate(scores, kResampled);
+        Replicate& replicate = replicates.emplace_back();
+        for (std::size_t e = 0; e < kResampled; ++e)
+            replicate[e] = estimates[e].value_or(kNone);
     }
     return replicates;
 }

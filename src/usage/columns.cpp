@@ -124,6 +124,11 @@ AuditInput read_from(Handle const& file, std::string const& reference, std::uint
         read_table(file, held_out ? kHeldOutSignals : kPartnerSignals, names, reference_rows, origin);
     if (input.paired && store::exists(file, kControlSignals))
         input.control = read_table(file, kControlSignals, names, suspects, origin);
+    if (store::exists(file, kMemberSignals)) {
+        Drawn const members = draw_rows(file, kMemberIds, limit, origin);
+        input.members = read_table(file, kMemberSignals, names, members, origin);
+        input.member_ids = members.ids;
+    }
     input.suspect_ids = suspects.ids;
     input.suspect_rows = suspects.rows;
     input.reference_ids = reference_rows.ids;
@@ -155,6 +160,8 @@ AuditOptions audit_options(job::Job const& job) {
 store::Metrics metrics(Audit const& audit) {
     double const nan = std::numeric_limits<double>::quiet_NaN();
     Control const* const control = audit.control ? &*audit.control : nullptr;
+    KnownMembers const* const known = audit.known_members ? &*audit.known_members : nullptr;
+    AdjustedCount const* const counted = known && known->counted ? &*known->counted : nullptr;
     store::Metrics metrics{kMetrics, {}, {}, {}};
     metrics.numbers = {
         {"lower_bound", audit.lower_bound},
@@ -173,10 +180,6 @@ store::Metrics metrics(Audit const& audit) {
         {"auc_suspects_reference_se", audit.auc_se},
         {"implied_member_auc", audit.implied_member_auc},
         {"low_end_rise", audit.low_end_rise},
-        {"best_bin", audit.estimates.best_bin},
-        {"density_ratio", audit.estimates.density_ratio},
-        {"covariance_moment", or_nan(audit.estimates.covariance_moment)},
-        {"em_shared_width", or_nan(audit.estimates.em_shared_width)},
         {"unreported_fraction", audit.forced_fraction},
         {"unreported_interval_low", audit.forced_interval.first},
         {"unreported_interval_high", audit.forced_interval.second},
@@ -188,7 +191,13 @@ store::Metrics metrics(Audit const& audit) {
         {"control_shift", control ? control->score_shift : nan},
         {"control_p_value", control ? control->evidence.p_value : nan},
         {"control_lower_bound", control ? control->evidence.lower_bound : nan},
+        {"known_members", static_cast<double>(known ? known->n : 0)},
+        {"known_members_adjusted_count", counted ? counted->fraction : nan},
+        {"known_members_adjusted_count_se", counted ? counted->standard_error : nan},
+        {"known_members_emq", known ? or_nan(known->emq) : nan},
     };
+    for (std::size_t e = 0; e < kEstimators.size(); ++e)
+        metrics.numbers.emplace_back(kEstimators[e].name, or_nan(audit.estimates[e]));
     metrics.texts = {{"status", std::string(to_string(audit.status))},
                      {"reason", audit.reason},
                      {"reference", audit.paired ? "partners" : "held-out"},
@@ -207,10 +216,13 @@ void announce_metrics(store::ResultLayout& layout, std::int64_t bootstrap) {
         layout.metric_names[kMetrics].push_back(name);
     for (auto const& [name, value] : empty.texts)
         layout.metric_texts[kMetrics].push_back(name);
+    std::vector<std::string_view> resampled;
+    for (std::size_t e = 0; e < kResampled; ++e)
+        resampled.push_back(kEstimators[e].description);
     layout.columns.push_back({std::string(kMetrics) + "/bootstrap",
                               store::native_type<double>(),
                               {static_cast<std::uint64_t>(bootstrap), std::tuple_size_v<Replicate>},
-                              "resampled estimates: best bin, density ratio, covariance moment, EM",
+                              fmt::format("resampled estimates: {}", fmt::join(resampled, ", ")),
                               "1",
                               ""});
 }

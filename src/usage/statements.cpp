@@ -77,6 +77,11 @@ std::vector<std::string> statements(Audit const& audit, bool held_out) {
             "Fitted on {} of {} suspects and {} of {} reference samples, drawn at random by their ids; the "
             "bound and the interval allow for the draw.",
             audit.n_suspects, audit.suspects_total, audit.n_reference, audit.reference_total));
+    if (audit.known_members)
+        result.push_back(fmt::format(
+            "The two estimates from {} known members assume that those are a random draw of all used "
+            "samples; the answer does not rest on them.",
+            audit.known_members->n));
     if (audit.interval)
         result.push_back(
             "The interval's upper end assumes that no member scores below the reference's 10 % quantile; "

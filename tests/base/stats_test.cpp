@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -52,6 +53,32 @@ TEST(Stats, SortedIsACopy) {
     Values const x{3, -1, 2};
     EXPECT_EQ(sorted(x), (Values{-1, 2, 3}));
     EXPECT_EQ(x, (Values{3, -1, 2}));
+}
+
+TEST(Isotonic, PoolsAdjacentViolators) {
+    EXPECT_EQ(isotonic(Values{1, 3, 2, 2, 5}), (Values{1, 7.0 / 3, 7.0 / 3, 7.0 / 3, 5}));
+    EXPECT_EQ(isotonic(Values{4, 3, 2}), (Values{3, 3, 3}));
+    EXPECT_EQ(isotonic(Values{1, 1, 2}), (Values{1, 1, 2}));
+    EXPECT_EQ(isotonic(Values{}), Values{});
+}
+
+// The fit at i is the largest over starts a <= i of the smallest mean of y[a..b], b >= i
+TEST(Isotonic, IsTheMaxMinOfMeans) {
+    Random random(1, "isotonic");
+    Values y(40);
+    for (double& v : y)
+        v = static_cast<double>(random.below(9));
+    Values const fit = isotonic(y);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+        double largest = -1;
+        for (std::size_t a = 0; a <= i; ++a) {
+            double smallest = 1e9;
+            for (std::size_t b = i; b < y.size(); ++b)
+                smallest = std::min(smallest, mean(std::span(y).subspan(a, b - a + 1)));
+            largest = std::max(largest, smallest);
+        }
+        EXPECT_NEAR(fit[i], largest, 1e-12) << i;
+    }
 }
 
 TEST(Auc, ByHand) {

@@ -23,6 +23,7 @@ class Docs(common.ProgramTest):
         self.run_page("results.md")
         answer = common.assay("reduce", self.folder / "mine.h5", "--output", self.folder / "mine")
         self.assertIn("answer: about 4", answer.stdout)
+        self.assertRegex(answer.stdout, "adjusted count, known members 0.4")
 
     def test_models(self):
         self.run_page("models.md")

@@ -82,6 +82,25 @@ class Offline(common.ProgramTest):
         self.assertEqual((usage["status"], usage["lower_bound"], usage["fraction"], usage["interval"]),
                          ("no evidence", 0.0, None, None))
 
+    def test_known_members_stand_beside_the_answer(self):
+        self.write_by_hand(self.folder / "mine.h5", used=0.4)
+        common.assay("reduce", self.folder / "mine.h5", "--output", self.folder / "without")
+        random = np.random.default_rng(4)
+        with h5py.File(self.folder / "mine.h5", "r+") as file:
+            file["known_members/samples/id"] = np.arange(500, dtype="uint64")
+            for name in ("loss", "anything"):
+                file[f"known_members/signals/{name}"] = random.normal(3, 1, 500).astype("float32")
+        done = common.assay("reduce", self.folder / "mine.h5", "--output", self.folder / "with")
+        before, after = usage_of(self.folder / "without"), usage_of(self.folder / "with")
+        details = after.pop("details")
+        self.assertAlmostEqual(details["known_members_adjusted_count"], 0.4, delta=0.05)
+        self.assertAlmostEqual(details["known_members_emq"], 0.4, delta=0.05)
+        self.assertIn("EMQ, known members", done.stdout)
+        for name, value in before.pop("details").items():
+            self.assertTrue(details[name] == value or name.startswith("known_members"), name)
+        self.assertEqual(len(after.pop("statements")), len(before.pop("statements")) + 1)
+        self.assertEqual(before, after)
+
     def test_truth_is_sealed(self):
         """Turning the truth around changes what the report says of it, and nothing else."""
         job = common.make_job(self.folder)

@@ -151,6 +151,7 @@ TEST(Table, ShowsNumbersAssumptionsAndTruth) {
     for (std::string const& statement : usage::statements(audit, true))
         expect_in(text, {statement});
     EXPECT_EQ(table("my run", audit, std::nullopt).find("Truth"), std::string::npos);
+    EXPECT_EQ(text.find("known members"), std::string::npos);
     std::string const unknown = table("my run", audit_with(Status::unidentified), std::nullopt);
     EXPECT_EQ(unknown.find("0.438"), std::string::npos); // the share that is not to be reported
 }
@@ -229,4 +230,14 @@ TEST(ReadTruth, IsAbsentWithoutTruthAndNanWithoutMembers) {
     auto const truth = read_truth(truth_file(dir / "t.h5", {0, 0}), input);
     EXPECT_EQ(truth->fraction, 0);
     EXPECT_TRUE(std::isnan(truth->member_auc));
+}
+
+TEST(Table, NamesEveryEstimator) {
+    Audit audit = audit_with(Status::estimated);
+    audit.estimates.fill(0.3125);
+    audit.known_members = usage::KnownMembers{50, usage::AdjustedCount{0.5, 0.125, 1}, 0.4375};
+    std::string const text = table("my run", audit, std::nullopt);
+    for (usage::Estimator const& estimator : usage::kEstimators)
+        expect_in(text, {fmt::format("  {:<28} 0.312\n", estimator.description)});
+    expect_in(text, {"adjusted count, known members", "0.500 +- 0.125", "EMQ, known members", "0.438"});
 }

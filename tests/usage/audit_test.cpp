@@ -66,6 +66,11 @@ std::string refusal(AuditInput const& input, Exit code, AuditOptions const& opti
     return "";
 }
 
+bool mentions(std::vector<std::string> const& texts, std::string const& words) {
+    return std::any_of(texts.begin(), texts.end(),
+                       [&](std::string const& text) { return text.find(words) != std::string::npos; });
+}
+
 TEST(Audit, EstimatesWhatIsWellSeparated) {
     Audit const audit = audit_usage(held_out(1, 1000, 0.5, test::kGapAuc97), kQuick);
     EXPECT_EQ(audit.status, Status::estimated) << audit.reason;
@@ -244,15 +249,34 @@ TEST(Audit, DoesNotDependOnTheOrderOfItems) { // I1
             EXPECT_TRUE(same_bits(after.lower_bound, before.lower_bound));
             EXPECT_TRUE(same_bits(after.p_value, before.p_value));
             EXPECT_TRUE(same_bits(after.auc, before.auc));
-            EXPECT_TRUE(
-                same_bits(after.estimates.em_shared_width.value(), before.estimates.em_shared_width.value()));
-            EXPECT_TRUE(same_bits(after.estimates.covariance_moment.value(),
-                                  before.estimates.covariance_moment.value()));
+            for (std::size_t e = 0; e < kEstimators.size(); ++e)
+                EXPECT_TRUE(same_bits(after.estimates[e].value(), before.estimates[e].value()))
+                    << kEstimators[e].name;
             EXPECT_EQ(std::memcmp(after.bootstrap.data(), before.bootstrap.data(), 5 * sizeof(Replicate)), 0);
             if (paired) {
                 EXPECT_TRUE(same_bits(after.control->score_shift, before.control->score_shift));
             }
         }
+}
+
+TEST(Audit, SetsKnownMembersBesideTheRest) {
+    AuditInput input = held_out(1, 1000, 0.5, test::kGapAuc97);
+    Audit const before = audit_usage(input, kQuick);
+    Random random(6, "test");
+    input.members = test::signals(random, 400, 1, test::kGapAuc97);
+    input.member_ids = test::ids(400);
+    Audit const after = audit_usage(input, kQuick);
+    ASSERT_TRUE(after.known_members && after.known_members->counted);
+    EXPECT_FALSE(before.known_members);
+    EXPECT_EQ(after.known_members->n, 400u);
+    EXPECT_NEAR(after.known_members->counted->fraction, 0.5, 0.05);
+    EXPECT_NEAR(after.known_members->emq.value(), 0.5, 0.05);
+    EXPECT_EQ(after.fraction, before.fraction); // they decide nothing
+    EXPECT_EQ(after.interval, before.interval);
+    EXPECT_TRUE(mentions(statements(after, true), "400 known members"));
+
+    input.member_ids.pop_back();
+    EXPECT_NE(refusal(input, Exit::data).find("known members"), std::string::npos);
 }
 
 TEST(Audit, ScoresTrueNonMembersWithTheLogisticScorer) {
@@ -273,7 +297,7 @@ TEST(Audit, DropsConstantSignalsByName) {
     Audit const after = audit_usage(input, kQuick);
     EXPECT_EQ(after.dropped, std::vector<std::string>{"stuck"});
     EXPECT_EQ(after.signals, before.signals);
-    EXPECT_EQ(after.estimates.best_bin, before.estimates.best_bin);
+    EXPECT_EQ(after.estimates, before.estimates);
 
     AuditInput const stuck = one_signal({1, 2, 3, 4}, {5, 5, 5, 5});
     EXPECT_NE(refusal(stuck, Exit::data).find("'loss'"), std::string::npos);
@@ -308,11 +332,6 @@ TEST(Audit, RefusesOptionsThatDoNotFit) {
               std::string::npos);
     EXPECT_NE(refusal(held_out(1, 300, 0.5, 2), Exit::usage, {0.5, 20, 1, false}), "");
     EXPECT_NE(refusal(held_out(1, 300, 0.5, 2), Exit::usage, {0.95, 0, 1, false}), "");
-}
-
-bool mentions(std::vector<std::string> const& texts, std::string const& words) {
-    return std::any_of(texts.begin(), texts.end(),
-                       [&](std::string const& text) { return text.find(words) != std::string::npos; });
 }
 
 TEST(Statements, SayWhatTheNumbersRestOn) {

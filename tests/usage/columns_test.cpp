@@ -98,8 +98,9 @@ Audit full_audit() {
     audit.interval = {0.25, 0.75};
     audit.signals = {"loss", "margin"};
     audit.dropped = {"logit"};
-    audit.estimates.covariance_moment = 0.625;
-    audit.estimates.em_shared_width = 0.375;
+    audit.estimates.fill(0.375);
+    audit.estimates[estimator("covariance_moment")] = 0.625;
+    audit.known_members = KnownMembers{5, AdjustedCount{0.5, 0.125, 1}, 0.4375};
     audit.bootstrap = {{0.125, 0.25, 0.5, 0.75}, {1, 2, 3, 4}};
     audit.control = Control{};
     audit.control->score_shift = 0.0625;
@@ -157,6 +158,26 @@ TEST(ReadColumns, TakesHeldOutSamplesWithTheirOwnIds) {
     EXPECT_FALSE(input.paired);
     EXPECT_EQ(input.reference_ids, (Numbers{1, 2}));
     EXPECT_EQ(input.reference.columns, (Columns{{-8, -9}, {0, 1}}));
+}
+
+TEST(ReadColumns, TakesKnownMembersBesideEitherReference) {
+    TempDir const dir;
+    auto const with_members = [](HandWritten file) {
+        file.column("/known_members/samples/id", Numbers{8, 4});
+        file.column("/known_members/signals/loss", Values{-1, -2});
+        file.column("/known_members/signals/margin", Values{7, 6});
+        return file;
+    };
+    for (AuditInput const& input :
+         {with_members(with_held_out(dir)).read("auto"), with_members(with_partners(dir)).read("auto")}) {
+        ASSERT_TRUE(input.members.has_value());
+        EXPECT_EQ(input.member_ids, (Numbers{8, 4}));
+        EXPECT_EQ(input.members->columns, (Columns{{-1, -2}, {7, 6}}));
+    }
+    HandWritten half = with_held_out(dir);
+    half.column("/known_members/samples/id", Numbers{8});
+    half.column("/known_members/signals/loss", Values{-1});
+    expect_in(half.refusal(), {"/known_members/signals/margin"});
 }
 
 TEST(ReadColumns, ChoosesTheReferenceAskedFor) {
@@ -306,8 +327,10 @@ TEST(Metrics, HaveTheSameNamesWhateverTheirValues) {
 
 TEST(Metrics, AreNanWhereThereIsNoValue) {
     store::Metrics const none = metrics(Audit{}), full = metrics(full_audit());
-    for (char const* name : {"fraction", "interval_low", "interval_high", "covariance_moment",
-                             "em_shared_width", "control_shift", "control_p_value", "control_lower_bound"}) {
+    for (char const* name :
+         {"fraction", "interval_low", "interval_high", "covariance_moment", "em_shared_width", "tice",
+          "patra_sen", "dedpul", "control_shift", "control_p_value", "control_lower_bound",
+          "known_members_adjusted_count", "known_members_adjusted_count_se", "known_members_emq"}) {
         EXPECT_TRUE(std::isnan(number(none, name))) << name;
         EXPECT_FALSE(std::isnan(number(full, name))) << name;
     }
@@ -316,6 +339,9 @@ TEST(Metrics, AreNanWhereThereIsNoValue) {
     EXPECT_EQ(number(full, "interval_high"), 0.75);
     EXPECT_EQ(number(full, "lower_bound"), 0.25);
     EXPECT_EQ(number(full, "control_shift"), 0.0625);
+    EXPECT_EQ(number(full, "covariance_moment"), 0.625);
+    EXPECT_EQ(number(full, "known_members"), 5);
+    EXPECT_EQ(number(none, "known_members"), 0);
 }
 
 TEST(Metrics, SayInWordsWhatWasCompared) {

@@ -18,6 +18,8 @@ double quantile_sorted(std::span<double const> ascending, double level);
 std::vector<double> quantiles(std::vector<double> x, std::span<double const> levels);
 //! A sorted copy.
 std::vector<double> sorted(std::span<double const> x);
+//! The non-decreasing sequence nearest to y in least squares (pool adjacent violators), in linear time.
+std::vector<double> isotonic(std::span<double const> y);
 //! P(a > b) + P(a = b)/2 for a, b drawn from two non-empty samples (area under the ROC curve), by ranks.
 double auc(std::span<double const> positives, std::span<double const> negatives);
 //! Standard error of auc() (Hanley and McNeil 1982).

@@ -4,6 +4,7 @@
 #include "assay/usage/bootstrap.hpp"
 #include "assay/usage/bounds.hpp"
 #include "assay/usage/estimators.hpp"
+#include "assay/usage/known_members.hpp"
 #include "assay/usage/signal_table.hpp"
 
 #include <cstdint>
@@ -24,6 +25,8 @@ struct AuditInput {
     std::vector<std::uint64_t> reference_ids; //!< not read when paired
     bool paired = false;
     std::optional<SignalTable> control; //!< only when paired: row i = the partner of partner i
+    std::optional<SignalTable> members; //!< other samples that were certainly used, not among the suspects
+    std::vector<std::uint64_t> member_ids;
     //! Where the tables hold a random draw of larger sides: the sides' sizes (0: the tables are all), and
     //! which of all suspects row i is (empty: the i-th).
     std::uint64_t suspects_total = 0, reference_total = 0;
@@ -34,7 +37,8 @@ struct AuditOptions {
     double confidence = 0.95; //!< in (0.5, 1)
     int bootstrap = 200;      //!< replicates, at least 1
     std::uint64_t seed = 0;
-    bool logistic = false; //!< cross-fitted logistic scorer instead of the z-sum; refused when paired
+    bool logistic = false; //!< cross-fitted logistic scorer instead of the z-sum; refused when paired.
+                           //!< Known members are scored by the z-sum all the same
 };
 
 //! What may be reported, from nothing to everything.
@@ -100,6 +104,7 @@ struct Audit {
     double member_free_upper = 1; //!< absent_member_upper_bound(), part of the interval's upper end
     std::vector<Replicate> bootstrap;
     std::optional<Control> control;
+    std::optional<KnownMembers> known_members; //!< only with AuditInput::members
 };
 
 //! The result depends on ids and values, not on the order of the rows. Fails with Exit::data for signals that

@@ -11,8 +11,8 @@
 
 namespace assay::usage {
 
-//! One replicate: best bin, density ratio, covariance moment, EM; NaN where an estimator gave none.
-using Replicate = std::array<double, 4>;
+//! One replicate: the first kResampled of kEstimators; NaN where an estimator gave none.
+using Replicate = std::array<double, kResampled>;
 
 //! Which items are drawn, and how often.
 struct Resampling {

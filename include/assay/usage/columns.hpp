@@ -14,12 +14,15 @@ inline constexpr char const* kSuspectSignals = "/signals";
 inline constexpr char const* kPartnerSignals = "/partners"; //!< row i: the synthetic partner of suspect i
 inline constexpr char const* kControlSignals = "/controls"; //!< row i: the partner of that partner
 inline constexpr char const* kHeldOutSignals = "/held_out/signals";
+inline constexpr char const* kMemberSignals = "/known_members/signals"; //!< of samples certainly used
 inline constexpr char const* kSuspectIds = "/samples/id";
 inline constexpr char const* kHeldOutIds = "/held_out/samples/id";
+inline constexpr char const* kMemberIds = "/known_members/samples/id";
 inline constexpr char const* kMetrics = "/metrics/usage";
 
 //! Local (root). Reads all that the fit needs, from assay's own files and from ones written by hand with only
-//! /samples/id, /signals/* and /partners/* (or /held_out/...). `reference` is job.usage.reference. A signal
+//! /samples/id, /signals/* and /partners/* (or /held_out/...), and /known_members/... where there are some.
+//! `reference` is job.usage.reference. A signal
 //! whose attribute larger_means says "non-member" is negated. Of a side with more than `limit` rows
 //! (job.usage.fit_samples), about that many are drawn by their ids, so that memory does not grow with the
 //! file. Error(data) naming file and column for anything missing, ragged or ill-typed. Never reads /truth.
