@@ -219,21 +219,25 @@ TEST(Split, EveryViewSeesTheSameNoise) {
     job::Job job = training_job(dir / "d.h5");
     job.dataset.label_noise = 0.3;
     Split const split = make_split({}, job);
-    std::vector<std::int64_t> const clean = clean_labels(ids_of(split.suspects));
+    auto const ids = ids_of(split.suspects);
+    auto const labels = labels_of(split.suspects), clean = clean_labels(ids);
     std::map<std::uint64_t, std::int64_t> noisy;
     double changed = 0;
-    for (std::size_t i = 0; i < clean.size(); ++i) {
-        noisy[ids_of(split.suspects)[i]] = labels_of(split.suspects)[i];
-        changed += labels_of(split.suspects)[i] != clean[i];
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        noisy[ids[i]] = labels[i];
+        changed += labels[i] != clean[i];
     }
     EXPECT_NEAR(changed / 2000, 0.3, 0.051); // 5 sd of a binomial share
-    for (std::size_t i = 0; i < split.members.size(); ++i)
-        EXPECT_EQ(labels_of(split.members)[i], noisy[ids_of(split.members)[i]]);
+    auto const expect_same_noise = [&](View const& view) {
+        auto const view_ids = ids_of(view);
+        auto const view_labels = labels_of(view);
+        for (std::size_t i = 0; i < view_ids.size(); ++i)
+            EXPECT_EQ(view_labels[i], noisy[view_ids[i]]);
+    };
+    expect_same_noise(split.members);
     job.dataset.held_out = job.dataset.suspects; // the same ids in another part
     job.dataset.suspect_count = 500;
-    View const held_out = *make_split({}, job).held_out;
-    for (std::size_t i = 0; i < held_out.size(); ++i)
-        EXPECT_EQ(labels_of(held_out)[i], noisy[ids_of(held_out)[i]]);
+    expect_same_noise(*make_split({}, job).held_out);
 }
 
 TEST(Split, RefusesToDealMoreThanThereIs) {
