@@ -15,8 +15,7 @@ void reduce(ReduceRequest const& request) {
     }
     // A file written by hand carries no job: the defaults then hold
     job::Job const job = job::parse(text, request.results.string() + "@job", request.overrides);
-    usage::AuditInput const input = usage::read_columns(request.results, job.usage.reference,
-                                                        static_cast<std::uint64_t>(job.usage.fit_samples));
+    usage::AuditInput const input = usage::read_columns(request.results, job);
     usage::Audit const audit = usage::audit_usage(input, usage::audit_options(job));
     auto const truth = report::read_truth(request.results, input);
     std::string const name = text.empty() ? request.results.stem().string() : job.job.name;

@@ -122,8 +122,7 @@ pass::PassSummary compute_columns(comm::Communicator const& comm, store::ResultF
 // Root. Fits, completes the results file, writes the summary, prints the answer
 void reduce_and_finish(job::Job const& job, OutputFiles const& files, pass::PassSummary const& summary) {
     std::filesystem::path const partial = store::partial_of(files.results());
-    usage::AuditInput const input =
-        usage::read_columns(partial, job.usage.reference, static_cast<std::uint64_t>(job.usage.fit_samples));
+    usage::AuditInput const input = usage::read_columns(partial, job);
     usage::Audit const audit = usage::audit_usage(input, usage::audit_options(job));
     fault_point("reduce");
     auto const truth = report::read_truth(partial, input);

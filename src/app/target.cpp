@@ -3,6 +3,7 @@
 #include "assay/base/sha256.hpp"
 #include "assay/comm/agree.hpp"
 #include "assay/job/job_file.hpp"
+#include "assay/model/autoregressive_networks.hpp"
 #include "assay/model/checkpoint.hpp"
 #include "assay/model/classifier_networks.hpp"
 #include "assay/model/torchscript.hpp"
@@ -12,10 +13,16 @@ namespace assay::app {
 
 namespace {
 
-Target load(comm::Communicator const& comm, std::string const& path, torch::Device device) {
+Target load(comm::Communicator const& comm, job::Model const& wanted, torch::Device device) {
+    std::string const& path = wanted.file;
     std::string const bytes = model::read_and_broadcast(comm, path);
     return comm::agree(comm, [&] {
-        return Target{model::load_classifier(bytes, path, device), sha256(bytes), path};
+        Target target{{}, sha256(bytes), path};
+        if (wanted.family == "autoregressive")
+            target.model = model::load_autoregressive(bytes, path, device);
+        else
+            target.model = model::load_classifier(bytes, path, device);
+        return target;
     });
 }
 
@@ -46,6 +53,8 @@ Target with_network(comm::Communicator const& comm, job::Job const& job, data::S
             return network;
         });
     };
+    if (job.model.family == "autoregressive")
+        return use(on_device(model::make_autoregressive));
     return use(on_device(model::make_classifier));
 }
 
@@ -57,8 +66,11 @@ void try_out(comm::Communicator const& comm, Target const& target, job::Job cons
         data::Samples const samples = split.suspects.read(0, trial);
         model::Batch const batch =
             model::to_batch(samples, split.suspects.info(), normalisation(job), 0, trial, device);
-        auto const& classifier = std::get<std::shared_ptr<model::Classifier>>(target.model);
-        model::check_classifier(*classifier, batch.x, split.classes, target.origin);
+        if (auto const* model = std::get_if<std::shared_ptr<model::Autoregressive>>(&target.model))
+            model::check_autoregressive(**model, batch, split.classes, target.origin);
+        else
+            model::check_classifier(*std::get<std::shared_ptr<model::Classifier>>(target.model), batch.x,
+                                    split.classes, target.origin);
     });
 }
 
@@ -78,7 +90,7 @@ Target make_target(comm::Communicator const& comm, job::Job const& job, data::Sp
         return Target{network, fingerprint(*network), job.train.network + " trained by this job"};
     };
     Target target =
-        job.trains() ? with_network(comm, job, split, device, trained) : load(comm, job.model.file, device);
+        job.trains() ? with_network(comm, job, split, device, trained) : load(comm, job.model, device);
     try_out(comm, target, job, split, device);
     return target;
 }
@@ -89,7 +101,7 @@ Target make_trial_target(comm::Communicator const& comm, job::Job const& job, da
         return Target{network, fingerprint(*network), job.train.network};
     };
     Target target =
-        job.trains() ? with_network(comm, job, split, device, untrained) : load(comm, job.model.file, device);
+        job.trains() ? with_network(comm, job, split, device, untrained) : load(comm, job.model, device);
     try_out(comm, target, job, split, device);
     return target;
 }

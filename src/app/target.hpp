@@ -4,6 +4,7 @@
 #include "app/output_folder.hpp"
 #include "assay/data/split.hpp"
 #include "assay/job/job.hpp"
+#include "assay/model/autoregressive.hpp"
 #include "assay/model/batch.hpp"
 #include "assay/model/classifier.hpp"
 
@@ -14,7 +15,7 @@
 namespace assay::app {
 
 //! A model of any family, behind its family's interface.
-using Model = std::variant<std::shared_ptr<model::Classifier>>;
+using Model = std::variant<std::shared_ptr<model::Classifier>, std::shared_ptr<model::Autoregressive>>;
 
 struct Target {
     Model model;

@@ -3,6 +3,7 @@
 #include "assay/base/error.hpp"
 #include "assay/comm/agree.hpp"
 #include "assay/data/choose.hpp"
+#include "assay/usage/autoregressive_signals.hpp"
 #include "assay/usage/classifier_signals.hpp"
 #include "assay/usage/columns.hpp"
 #include "assay/usage/partners.hpp"
@@ -18,6 +19,10 @@ namespace {
 using BatchSignals = std::function<torch::Tensor(model::Batch const&)>;
 
 BatchSignals batch_signals(Target const& target, usage::SignalPlan const& plan) {
+    if (auto const* found = std::get_if<std::shared_ptr<model::Autoregressive>>(&target.model))
+        return [model = *found, plan](model::Batch const& batch) {
+            return usage::autoregressive_signals(*model, batch, plan.signals);
+        };
     auto const& classifier = std::get<std::shared_ptr<model::Classifier>>(target.model);
     return [=](model::Batch const& batch) { return usage::classifier_signals(*classifier, batch, plan); };
 }

@@ -93,7 +93,7 @@ void check_fits(Dataset const& dataset, Dataset const& suspects) {
              dataset.path().string(), suspects.path().string());
     if (!dataset.info().has_labels)
         fail(Exit::data,
-             "{}: no /labels (a classifier's signals need them). Add int64 labels, one per sample",
+             "{}: no /labels (signals are computed under a sample's label). Add int64 labels, one per sample",
              dataset.path().string());
     check_same_classes(dataset, suspects);
 }

@@ -16,6 +16,10 @@ void check_name(std::string const& name) {
         fail(Exit::usage, "job.name=\"{}\" (names a folder). Use letters, digits, '.', '_' and '-'", name);
 }
 
+std::string family_of(std::string const& network) {
+    return network == "made" || network == "transformer" ? "autoregressive" : "classifier";
+}
+
 void check_model(Job const& job) {
     if (job.model.file.empty() && job.train.network.empty())
         fail(Exit::usage,
@@ -24,6 +28,12 @@ void check_model(Job const& job) {
     if (!job.model.file.empty() && !job.train.network.empty())
         fail(Exit::usage, "model.file=\"{}\" and model.train.network=\"{}\" (which one?). Remove one of them",
              job.model.file, job.train.network);
+    if (job.trains() && job.model.family != family_of(job.train.network))
+        fail(
+            Exit::usage,
+            "model.train.network=\"{}\" (of the family {}, but model.family=\"{}\"). Set model.family to the "
+            "network's",
+            job.train.network, family_of(job.train.network), job.model.family);
     if (job.trains() && job.train.micro_batch > job.train.batch_size)
         fail(Exit::usage, "model.train.micro_batch={} (larger than model.train.batch_size={}). Lower it",
              job.train.micro_batch, job.train.batch_size);

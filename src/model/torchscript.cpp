@@ -21,42 +21,44 @@ std::string reason(std::exception const& error) {
     return last.substr(last.find_first_not_of(' '));
 }
 
-class ScriptClassifier : public Classifier {
+// A loaded module whose methods take and return tensors; every breach of that is an Error naming `origin`
+class Script {
   public:
-    ScriptClassifier(torch::jit::Module module, std::string origin)
+    Script(torch::jit::Module module, std::string origin)
         : module_(std::move(module)), origin_(std::move(origin)) {}
 
-    torch::Tensor logits(torch::Tensor const& x) override { return call("forward", x); }
-    bool has_features() const override { return module_.find_method("features").has_value(); }
-    std::pair<torch::Tensor, torch::Tensor> logits_and_features(torch::Tensor const& x) override {
-        return {logits(x), has_features() ? call("features", x) : torch::Tensor()};
-    }
+    std::string const& origin() const { return origin_; }
+    bool has(char const* method) const { return module_.find_method(method).has_value(); }
 
-  private:
-    torch::Tensor call(char const* method, torch::Tensor const& x) {
+    //! `names` are those of the inputs, for messages: "tokens, label".
+    torch::Tensor call(char const* method, std::string const& names,
+                       std::vector<torch::Tensor> const& inputs) {
         try {
-            c10::IValue const result = module_.get_method(method)({x});
+            c10::IValue const result = module_.get_method(method)({inputs.begin(), inputs.end()});
             if (!result.isTensor())
                 fail(Exit::data,
-                     "{}: {}(x) returned a {} (must be one tensor). See docs/models.md for the contract",
-                     origin_, method, result.tagKind());
+                     "{}: {}({}) returned a {} (must be one tensor). See docs/models.md for the contract",
+                     origin_, method, names, result.tagKind());
             return result.toTensor();
         } catch (Error const&) {
             throw;
         } catch (std::exception const& error) {
-            fail(Exit::data, "{}: {}(x) failed on x of shape [{}] ({}). See docs/models.md for the contract",
-                 origin_, method, fmt::join(x.sizes(), ", "), reason(error));
+            fail(Exit::data,
+                 "{}: {}({}) failed on {} of shape [{}]{} ({}). See docs/models.md for the contract", origin_,
+                 method, names, names.substr(0, names.find(',')), fmt::join(inputs.front().sizes(), ", "),
+                 inputs.size() < 2 ? "" : fmt::format(" under label {}", inputs[1][0].item<std::int64_t>()),
+                 reason(error));
         }
     }
 
+  private:
     torch::jit::Module module_;
     std::string origin_;
 };
 
-} // namespace
-
-std::unique_ptr<Classifier> load_classifier(std::string const& bytes, std::string const& origin,
-                                            torch::Device device) {
+// `methods`: those that the family needs, as a reader of the contract knows them
+Script load(std::string const& bytes, std::string const& origin, torch::Device device,
+            std::string const& family, std::vector<std::string> const& methods) {
     // The profiling executor rewrites the graph after its first runs, and with it the bits
     torch::jit::setGraphExecutorOptimize(false);
     std::istringstream stream(bytes);
@@ -67,12 +69,82 @@ std::unique_ptr<Classifier> load_classifier(std::string const& bytes, std::strin
         fail(Exit::data, "{}: not a TorchScript file ({}). Export it with torch.jit.save, see docs/models.md",
              origin, reason(error));
     }
-    if (!module.find_method("forward"))
-        fail(Exit::data,
-             "{}: no method forward(x) (a classifier needs one). See docs/models.md for the contract",
-             origin);
+    for (std::string const& method : methods)
+        if (!module.find_method(method.substr(0, method.find('('))))
+            fail(Exit::data,
+                 "{}: no method {} (a model of the family {} needs one). See docs/models.md for "
+                 "the contract",
+                 origin, method, family);
     module.eval();
-    return std::make_unique<ScriptClassifier>(std::move(module), origin);
+    return {std::move(module), origin};
+}
+
+class ScriptClassifier : public Classifier {
+  public:
+    explicit ScriptClassifier(Script script) : script_(std::move(script)) {}
+
+    torch::Tensor logits(torch::Tensor const& x) override { return script_.call("forward", "x", {x}); }
+    bool has_features() const override { return script_.has("features"); }
+    std::pair<torch::Tensor, torch::Tensor> logits_and_features(torch::Tensor const& x) override {
+        return {logits(x), has_features() ? script_.call("features", "x", {x}) : torch::Tensor()};
+    }
+
+  private:
+    Script script_;
+};
+
+std::string described(torch::Tensor const& tensor) {
+    return fmt::format("{} [{}]", std::string(tensor.dtype().name()), fmt::join(tensor.sizes(), ", "));
+}
+
+// Checks every answer: tokens that do not fit the logits would be looked up out of bounds
+class ScriptAutoregressive : public Autoregressive {
+  public:
+    explicit ScriptAutoregressive(Script script) : script_(std::move(script)) {}
+
+    torch::Tensor tokenize(torch::Tensor const& x) override {
+        torch::Tensor const tokens = script_.call("tokenize", "x", {x});
+        if (tokens.dim() != 2 || tokens.size(0) != x.size(0) || tokens.size(1) < 1 ||
+            tokens.scalar_type() != torch::kInt64)
+            fail(Exit::data,
+                 "{}: tokenize(x) of a batch of {} gave {} (must be int64 [{}, T]). See docs/models.md for "
+                 "the contract",
+                 script_.origin(), x.size(0), described(tokens), x.size(0));
+        return tokens;
+    }
+
+    torch::Tensor logits(torch::Tensor const& tokens, torch::Tensor const& label) override {
+        torch::Tensor const logits = script_.call("forward", "tokens, label", {tokens, label});
+        if (logits.dim() != 3 || logits.size(0) != tokens.size(0) || logits.size(1) != tokens.size(1) ||
+            logits.size(2) < 2 || logits.scalar_type() != torch::kFloat32)
+            fail(Exit::data,
+                 "{}: forward(tokens, label) gave {} (must be float32 [{}, V]). See docs/models.md for the "
+                 "contract",
+                 script_.origin(), described(logits), fmt::join(tokens.sizes(), ", "));
+        auto const low = tokens.min().item<std::int64_t>(), high = tokens.max().item<std::int64_t>();
+        if (low < 0 || high >= logits.size(2))
+            fail(Exit::data,
+                 "{}: tokenize(x) gave token {} (forward has logits for 0 to {}). See docs/models.md for the "
+                 "contract",
+                 script_.origin(), low < 0 ? low : high, logits.size(2) - 1);
+        return logits;
+    }
+
+  private:
+    Script script_;
+};
+
+} // namespace
+
+std::unique_ptr<Classifier> load_classifier(std::string const& bytes, std::string const& origin,
+                                            torch::Device device) {
+    return std::make_unique<ScriptClassifier>(load(bytes, origin, device, "classifier", {"forward(x)"}));
+}
+
+std::unique_ptr<Autoregressive> load_autoregressive(std::string const& bytes, std::string const& origin,
+                                                    torch::Device device) {
+    return std::make_unique<ScriptAutoregressive>(
+        load(bytes, origin, device, "autoregressive", {"tokenize(x)", "forward(tokens, label)"}));
 }
 
 } // namespace assay::model

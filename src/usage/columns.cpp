@@ -3,6 +3,7 @@
 #include "assay/base/error.hpp"
 #include "assay/base/random.hpp"
 #include "assay/store/array.hpp"
+#include "assay/usage/signal_info.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -148,6 +149,27 @@ AuditInput read_columns(std::filesystem::path const& path, std::string const& re
     return store::in_file(path, Exit::data, "The file is damaged or of another kind: make it again", [&] {
         return read_from(store::open_to_read(path), reference, limit, path.string());
     });
+}
+
+AuditInput read_columns(std::filesystem::path const& path, job::Job const& job) {
+    AuditInput input =
+        read_columns(path, job.usage.reference, static_cast<std::uint64_t>(job.usage.fit_samples));
+    std::vector<std::string> const unscored = unscored_signals(job.usage.signals, job.model.family);
+    std::vector<std::size_t> scored;
+    for (std::size_t k = 0; k < input.suspects.names.size(); ++k)
+        if (std::ranges::find(unscored, input.suspects.names[k]) == unscored.end())
+            scored.push_back(k);
+    if (scored.empty())
+        fail(Exit::usage,
+             "{}: usage.signals leaves none of its signals for the score ({}). Name some of them",
+             path.string(), fmt::join(input.suspects.names, ", "));
+    input.suspects = take_signals(input.suspects, scored);
+    input.reference = take_signals(input.reference, scored);
+    if (input.control)
+        input.control = take_signals(*input.control, scored);
+    if (input.members)
+        input.members = take_signals(*input.members, scored);
+    return input;
 }
 
 AuditOptions audit_options(job::Job const& job) {

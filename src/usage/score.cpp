@@ -28,7 +28,7 @@ std::vector<double> mean_of_signals(SignalTable const& table, SignalScale const&
 
 bool is_confidence_signal(std::string const& name) {
     static constexpr std::array<std::string_view, 4> kNames{"loss", "logit", "margin", "modified_entropy"};
-    return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+    return std::find(kNames.begin(), kNames.end(), name) != kNames.end() || name.starts_with("min_k_");
 }
 
 SignalBlocks split_blocks(SignalTable const& table) {

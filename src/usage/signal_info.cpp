@@ -22,6 +22,44 @@ std::array<SignalInfo, 8> const kClassifier{{
      true, false, false},
 }};
 
+// In no score by default (docs/experiments/usage_autoregressive.md says why)
+SignalInfo recorded(char const* name, char const* description, char const* units) {
+    SignalInfo signal{name, description, units};
+    signal.in_score = false;
+    return signal;
+}
+
+// Twice the same formulas: on the logits under the label, and on their difference to those without a label
+std::array<SignalInfo, 25> const kAutoregressive{{
+    {"loss", "mean log probability of the tokens, under the label", "nat"},
+    {"min_k_10", "mean of the 10 % smallest log probabilities, under the label", "nat"},
+    {"min_k_30", "mean of the 30 % smallest log probabilities, under the label", "nat"},
+    {"min_k_plus_30", "mean of the 30 % smallest normalised log probabilities, under the label", "1"},
+    {"min_k_plus_60", "mean of the 60 % smallest normalised log probabilities, under the label", "1"},
+    {"min_k_plus_100", "mean normalised log probability, under the label", "1"},
+    recorded("label_gain", "mean log probability under the label minus that without a label", "nat"),
+    recorded("guidance_loss", "mean log probability of the tokens, guided", "nat"),
+    recorded("guidance_zlib", "guidance_loss per byte of the compressed tokens", "nat/byte"),
+    recorded("guidance_hinge", "mean distance of a token's logit from the largest other, guided", "1"),
+    recorded("guidance_min_k_10", "mean of the 10 % smallest log probabilities, guided", "nat"),
+    recorded("guidance_min_k_20", "mean of the 20 % smallest log probabilities, guided", "nat"),
+    recorded("guidance_min_k_30", "mean of the 30 % smallest log probabilities, guided", "nat"),
+    recorded("guidance_min_k_40", "mean of the 40 % smallest log probabilities, guided", "nat"),
+    recorded("guidance_min_k_50", "mean of the 50 % smallest log probabilities, guided", "nat"),
+    recorded("guidance_min_k_plus_10", "mean of the 10 % smallest normalised log probabilities, guided", "1"),
+    recorded("guidance_min_k_plus_20", "mean of the 20 % smallest normalised log probabilities, guided", "1"),
+    recorded("guidance_min_k_plus_30", "mean of the 30 % smallest normalised log probabilities, guided", "1"),
+    recorded("guidance_min_k_plus_40", "mean of the 40 % smallest normalised log probabilities, guided", "1"),
+    recorded("guidance_min_k_plus_50", "mean of the 50 % smallest normalised log probabilities, guided", "1"),
+    recorded("guidance_below_mean", "minus the share of tokens below the mean log probability, guided",
+             "share"),
+    recorded("guidance_below_mean_normalised", "the same, normalised", "share"),
+    recorded("guidance_below_running_mean", "share of tokens below the mean of those up to them, guided",
+             "share"),
+    recorded("guidance_below_running_mean_normalised", "the same, normalised", "share"),
+    recorded("guidance_slope", "minus the slope of the log probability over the tokens, guided", "nat/token"),
+}};
+
 bool possible(SignalInfo const& signal, Offer const& offer) {
     return (offer.images || !signal.needs_images) && (offer.features || !signal.needs_features);
 }
@@ -31,6 +69,8 @@ bool possible(SignalInfo const& signal, Offer const& offer) {
 std::span<SignalInfo const> all_signals(std::string_view family) {
     if (family == "classifier")
         return kClassifier;
+    if (family == "autoregressive")
+        return kAutoregressive;
     fail(Exit::usage, "model.family=\"{}\" (has no signals). Use another family", family);
 }
 
@@ -59,6 +99,17 @@ std::vector<SignalInfo> choose_signals(std::span<std::string const> names, Offer
             chosen.push_back(signal);
     }
     return chosen;
+}
+
+std::vector<std::string> unscored_signals(std::span<std::string const> names, std::string_view family) {
+    auto const asked = [&](std::string const& name) { return std::ranges::find(names, name) != names.end(); };
+    std::vector<std::string> unscored;
+    for (SignalInfo const& signal : all_signals(family)) {
+        bool const by_group = asked("default") || (asked("forward") && signal.one_forward);
+        if (!asked(signal.name) && !(by_group && signal.in_score))
+            unscored.push_back(signal.name);
+    }
+    return unscored;
 }
 
 } // namespace assay::usage

@@ -123,6 +123,8 @@ TEST(JobFile, AnEmptyJobHasEveryDefault) {
         {"model.train.network", ""},
         {"model.train.norm", "group"},
         {"model.train.width", "0"},
+        {"model.train.pool", "2"},
+        {"model.train.levels", "16"},
         {"model.train.usage_fraction", "1"},
         {"model.train.set_size", "0"},
         {"model.train.filler", ""},

@@ -104,6 +104,26 @@ class Diffusion(M):
 class Encoder(M):
     @torch.jit.export
     def encode(self, x): return x
+class Autoregressive(M):  # a good one: logits of the number of bright pixels before, and of the label
+    def forward(self, tokens, label):
+        before = torch.cumsum(tokens, 1) - tokens
+        return (before + label.unsqueeze(1)).unsqueeze(2).float() * torch.tensor([1.0, 0.5])
+    @torch.jit.export
+    def tokenize(self, x): return (x.flatten(1) > 0.5).long()
+class NoNullLabel(M):
+    def forward(self, tokens, label):
+        return torch.nn.functional.one_hot(label, 3).unsqueeze(1).repeat(1, 64, 1).float()
+    @torch.jit.export
+    def tokenize(self, x): return (x.flatten(1) > 0.5).long()
+class IgnoresLabel(M):
+    def forward(self, tokens, label): return (torch.cumsum(tokens, 1) - tokens).unsqueeze(2).float() * torch.ones(2)
+    @torch.jit.export
+    def tokenize(self, x): return (x.flatten(1) > 0.5).long()
+class BadTokens(M):  # on one bright sample only
+    def forward(self, tokens, label):
+        return label.reshape(-1, 1, 1).float() * torch.ones(tokens.size(0), tokens.size(1), 2)
+    @torch.jit.export
+    def tokenize(self, x): return (x.flatten(1) > 0.5).long() + 5 * (x.mean([1, 2, 3]) > 0.999).long().unsqueeze(1)
 class BadFeatures(M):
     def forward(self, x): return x.flatten(1)[:, :3]
     @torch.jit.export
@@ -425,6 +445,31 @@ CASES = [
      DATA, ["sample 41", "not finite", "Check the model"], MPI),
     ("model raises once", run(model__file=f"{GOOD}/Asserts.pt", dataset__suspects=f"{GOOD}/bright.h5"),
      DATA, ["Asserts.pt: forward(x) failed", "too bright"], MPI),
+    ("model without a tokenizer", model("Good", model__family="autoregressive"),
+     DATA, ["Good.pt: no method tokenize(x)", "docs/models.md"], MPI),
+    ("model without a null label", model("NoNullLabel", model__family="autoregressive"),
+     DATA, ["NoNullLabel.pt: forward(tokens, label) failed", "under label -1", "docs/models.md"]),
+    ("model that ignores the label", model("IgnoresLabel", model__family="autoregressive"),
+     DATA, ["IgnoresLabel.pt", "label -1", "Give the model a null class"]),
+    ("model with a token too many once",
+     run(model__file=f"{GOOD}/BadTokens.pt", model__family="autoregressive", dataset__suspects=f"{GOOD}/bright.h5"),
+     DATA, ["BadTokens.pt: tokenize(x) gave token 6", "0 to 1"], MPI),
+    ("labels missing, autoregressive",
+     with_arrays(labels=None, settings={"model__file": f"{GOOD}/Autoregressive.pt", "model__family": "autoregressive"}),
+     DATA, ["s.h5: no /labels", "Add int64 labels"]),
+    ("signal of another family", command(usage__signals="['guidance_loss']"),
+     USAGE, ["\"guidance_loss\" (unknown)", "docs/signals.md", "classifier"]),
+    ("network of another family", command(**trained(model__train__network="made")),
+     USAGE, ["model.train.network=\"made\"", "model.family=\"classifier\"", "Set model.family"]),
+    ("samples that the tokenizer cannot cut",
+     with_arrays(samples=good_arrays(9)["samples"],
+                 settings=trained(model__train__network="made", model__family="autoregressive",
+                                  dataset__held_out="''")),
+     USAGE, ["\"made\"", "model.train.pool=2", "1x9x9"]),
+    ("samples outside the tokenizer's range",
+     command(**trained(model__train__network="made", model__family="autoregressive", dataset__mean="[0.5]",
+                       dataset__deviation="[0.5]")),
+     DATA, ["[0, 1]", "leave dataset.mean"]),
     ("signal needs features", command(usage__signals="['last_layer_gradient']"),
      USAGE, ["last_layer_gradient", "features", "Remove it"]),
     # Jobs

@@ -35,6 +35,10 @@ class Docs(common.ProgramTest):
         (self.folder / "job.toml").write_text(
             f"[dataset]\nsuspects = '{self.folder}/a.h5'\n[model]\nfile = '{self.folder}/target.pt'\n")
         self.assertIn("8 signals", common.assay("check", self.folder / "job.toml").stdout)
+        (self.folder / "job.toml").write_text(
+            f"[dataset]\nsuspects = '{self.folder}/a.h5'\n"
+            f"[model]\nfile = '{self.folder}/autoregressive.pt'\nfamily = 'autoregressive'\n")
+        self.assertIn("25 signals", common.assay("check", self.folder / "job.toml").stdout)
 
     def test_dumped_job_reads_back(self):
         dumped = common.assay("dump-job", "usage").stdout

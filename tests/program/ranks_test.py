@@ -7,7 +7,7 @@ class Ranks(common.ProgramTest):
         job = common.make_job(self.folder)
         arguments = [a for s in sets for a in ("--set", s)]
         for ranks in (0, 1, 2, 3, 4):
-            common.assay("run", job, "--output", self.folder / str(ranks), *arguments, ranks=ranks)
+            common.assay("run", job, "--output", self.folder / str(ranks), "--overwrite", *arguments, ranks=ranks)
         for ranks in (1, 2, 3, 4):
             self.assertEqual(common.differences(self.folder / "0/results.h5", self.folder / f"{ranks}/results.h5"), "")
             self.assertEqual((self.folder / "0/summary.json").read_bytes(),
@@ -19,6 +19,13 @@ class Ranks(common.ProgramTest):
     def test_partners_and_batch_norm(self):
         self.compare("usage.reference=partners", "model.train.network=resnet18", "model.train.norm=batch",
                      "model.train.epochs=1", "model.train.optimizer=adam", "model.train.learning_rate=0.001")
+
+    def test_autoregressive(self):
+        for network, width in (("made", 24), ("transformer", 8)):
+            with self.subTest(network):
+                self.compare("model.family=autoregressive", f"model.train.network={network}",
+                             f"model.train.width={width}", "model.train.optimizer=adam",
+                             "model.train.learning_rate=0.005")
 
     def test_the_comparison_sees_a_difference(self):
         job = common.make_job(self.folder)

@@ -91,5 +91,24 @@ class Stop(common.ProgramTest):
         self.assertEqual(common.differences(self.folder / "whole/results.h5", output / "results.h5"), "")
 
 
+class StopAutoregressive(Stop):
+    SLOW = tuple(a for s in (
+        "model.family=autoregressive", "model.train.network=transformer", "model.train.width=32", "model.train.pool=1",
+        "model.train.optimizer=adam", "model.train.learning_rate=0.001", "model.train.epochs=4",
+        "model.train.checkpoint_every=1", "compute.shard_size=16") for a in ("--set", s))
+    test_a_restart_without_progress_says_70 = test_a_broken_shard_is_computed_again = None  # the same in any family
+
+    def test_stop_signal_in_training_saves_the_epoch(self):
+        output = self.folder / "stopped"
+        process = self.start(self.job, output, 2)
+        while not (output / "target.ckpt").exists() and process.poll() is None:
+            time.sleep(0.002)
+        os.kill(common.children(process.pid)[0], signal.SIGTERM)
+        _, errors = process.communicate(timeout=100)
+        self.assertEqual(process.returncode, 75, errors)
+        self.assertRegex(errors, "stopped on a signal after epoch [1-4]/4")
+        self.assertIsNone(self.check_resumed(output, 3))
+
+
 if __name__ == "__main__":
     common.main()

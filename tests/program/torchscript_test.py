@@ -1,4 +1,6 @@
-"""A classifier exported by Python's torch is audited with no change; its signals equal those that Python computes."""
+"""Models exported by Python's torch are audited with no change; their signals equal those that Python computes."""
+import zlib
+
 import h5py
 import numpy as np
 import torch
@@ -20,6 +22,26 @@ class NetWithFeatures(Net):
     @torch.jit.export
     def features(self, x):
         return torch.relu(self.hidden(x.flatten(1)))
+
+
+class Pixels(torch.nn.Module):
+    """Autoregressive over 8x8 pixels in 4 levels; 4 classes and the null class."""
+
+    def __init__(self):
+        super().__init__()
+        self.label = torch.nn.Embedding(5, 16)
+        self.token = torch.nn.Embedding(4, 16)
+        self.body = torch.nn.GRU(16, 16, batch_first=True)
+        self.head = torch.nn.Linear(16, 4)
+
+    @torch.jit.export
+    def tokenize(self, x):
+        return (x.flatten(1) * 4).long().clamp(0, 3)
+
+    def forward(self, tokens, label):
+        start = self.label(torch.where(label < 0, 4, label)).unsqueeze(1)
+        h, _ = self.body(torch.cat([start, self.token(tokens[:, :-1])], 1))
+        return self.head(h)
 
 
 JOB = """
@@ -76,6 +98,32 @@ class TorchScript(common.ProgramTest):
         with h5py.File(self.folder / "out/results.h5") as file:
             self.assertNotIn("last_layer_gradient", file["signals"])
             self.assertEqual(len(file["signals"]), 7)
+
+    def test_autoregressive(self):
+        common.make_job(self.folder)
+        with h5py.File(self.folder / "a.h5") as file:
+            x = torch.tensor(file["samples"][:]).float() / 255
+            y = torch.tensor(file["labels"][:])
+        torch.manual_seed(0)
+        net = Pixels()
+        torch.jit.save(torch.jit.script(net), str(self.folder / "target.pt"))
+        job = JOB.format(folder=self.folder).replace("mean = [0.4]\ndeviation = [0.3]", "")
+        (self.folder / "job.toml").write_text(job.replace("[usage]", 'family = "autoregressive"\n[usage]'))
+        common.assay("check", self.folder / "job.toml")
+        common.assay("run", self.folder / "job.toml", "--output", self.folder / "out", ranks=2)
+        with torch.no_grad():
+            tokens = net.tokenize(x)
+            named, null = net(tokens, y), net(tokens, torch.full_like(y, -1))
+
+        def mean_log_p(logits):
+            return logits.log_softmax(2).gather(2, tokens[:, :, None]).mean((1, 2)).numpy()
+
+        with h5py.File(self.folder / "out/results.h5") as file:
+            self.assertEqual(len(file["signals"]), 25)
+            for signal, expected in (("loss", mean_log_p(named)), ("guidance_loss", mean_log_p(named - null))):
+                np.testing.assert_allclose(file["signals"][signal][:], expected, rtol=1e-4, atol=1e-5)
+            sizes = [len(zlib.compress(str(row).encode())) for row in tokens.tolist()]
+            np.testing.assert_allclose(file["signals/guidance_zlib"][:], mean_log_p(named - null) / sizes, rtol=1e-4)
 
 
 if __name__ == "__main__":

@@ -392,6 +392,43 @@ TEST(ReadColumns, DrawsFromLargeSidesById) {
     EXPECT_TRUE(write(dir / "c.h5").read("auto", n).suspect_rows.empty()); // all fit
 }
 
+TEST(ReadColumns, TakesWhatTheJobScores) {
+    TempDir const dir;
+    HandWritten file(dir / "a.h5");
+    for (char const* group : {"/signals/", "/held_out/signals/"})
+        for (char const* name : {"loss", "label_gain", "guidance_slope", "mine"})
+            file.column(std::string(group) + name, Values{1, 2, 3});
+    file.column("/samples/id", Numbers{1, 2, 3}).column("/held_out/samples/id", Numbers{4, 5, 6});
+    file.read("auto"); // closes it
+    using Names = std::vector<std::string>;
+    job::Job job;
+    auto const names = [&](Names const& asked) {
+        job.usage.signals = asked;
+        AuditInput const input = read_columns(dir / "a.h5", job);
+        EXPECT_EQ(input.reference.names, input.suspects.names);
+        EXPECT_EQ(input.reference.columns.size(), input.suspects.names.size());
+        return input.suspects.names;
+    };
+    job.model.family = "autoregressive";
+    EXPECT_EQ(names({"default"}), (Names{"loss", "mine"}));
+    EXPECT_EQ(names({"label_gain"}), (Names{"label_gain", "mine"})); // a column of no family stays
+    job.model.family = "classifier";
+    EXPECT_EQ(names({"default"}), (Names{"guidance_slope", "label_gain", "loss", "mine"}));
+}
+
+TEST(ReadColumns, RefusesAJobThatScoresNothing) {
+    TempDir const dir;
+    HandWritten file(dir / "a.h5");
+    for (char const* group : {"/signals/", "/held_out/signals/"})
+        file.column(std::string(group) + "loss", Values{1, 2, 3});
+    file.column("/samples/id", Numbers{1, 2, 3}).column("/held_out/samples/id", Numbers{4, 5, 6});
+    file.read("auto");
+    job::Job job;
+    job.usage.signals = {"logit"};
+    expect_in(error_of(Exit::usage, [&] { read_columns(dir / "a.h5", job); }),
+              {"a.h5", "usage.signals", "(loss)"});
+}
+
 TEST(AuditOptions, FollowTheJob) {
     job::Job job;
     job.job.seed = 5;

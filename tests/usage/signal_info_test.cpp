@@ -37,6 +37,13 @@ Names const kAll{"loss",
 
 TEST(SignalInfo, DescribesEverySignal) {
     std::set<std::string> names;
+    for (SignalInfo const& signal : all_signals("autoregressive")) {
+        EXPECT_TRUE(names.insert(signal.name).second) << signal.name;
+        EXPECT_FALSE(signal.description.empty()) << signal.name;
+        EXPECT_FALSE(signal.units.empty()) << signal.name;
+    }
+    EXPECT_EQ(names.size(), 25U);
+    names.clear();
     for (SignalInfo const& signal : all_signals("classifier")) {
         EXPECT_TRUE(names.insert(signal.name).second) << signal.name;
         EXPECT_FALSE(signal.description.empty()) << signal.name;
@@ -61,6 +68,25 @@ TEST(ChooseSignals, ForwardIsWhatOneForwardPassGives) {
     EXPECT_EQ(chosen({"forward"}, true, true),
               (Names{"loss", "logit", "margin", "modified_entropy", "last_layer_gradient"}));
     EXPECT_EQ(chosen({"forward"}, true, false), (Names{"loss", "logit", "margin", "modified_entropy"}));
+}
+
+TEST(ChooseSignals, GoesByFamily) {
+    EXPECT_EQ(choose_signals(Names{"default"}, {"autoregressive"}).size(), 25U);
+    EXPECT_EQ(choose_signals(Names{"guidance_slope", "loss"}, {"autoregressive"}).size(), 2U);
+    expect_in(error_of(Exit::usage, [] { choose_signals(Names{"margin"}, {"autoregressive"}); }),
+              {"\"margin\" (unknown)", "model.family=\"autoregressive\""});
+    expect_in(refusal({"guidance_slope"}, true, true), {"\"guidance_slope\" (unknown)"});
+}
+
+TEST(UnscoredSignals, AreThoseNotAskedForOrOnlyRecorded) {
+    EXPECT_EQ(unscored_signals(Names{"default"}, "classifier"), Names{});
+    EXPECT_EQ(unscored_signals(Names{"forward"}, "classifier"),
+              (Names{"input_gradient", "augmentation_mean", "augmentation_std"}));
+    Names const recorded = unscored_signals(Names{"default"}, "autoregressive");
+    EXPECT_EQ(recorded.size(), 19U);
+    EXPECT_EQ(recorded.front(), "label_gain");
+    EXPECT_EQ(unscored_signals(Names{"default", "label_gain"}, "autoregressive").size(), 18U);
+    EXPECT_EQ(unscored_signals(Names{"guidance_loss"}, "autoregressive").size(), 24U); // and nothing else
 }
 
 TEST(ChooseSignals, ByNameInTheOrderOfColumns) {

@@ -65,21 +65,25 @@ struct Model {
     void fields(auto&& visit) {
         visit("file", file, any(), "path",
               "TorchScript file of the audited model; empty = train one (section model.train)");
-        visit("family", family, one_of({"classifier"}), "", "the interface that the model offers");
+        visit("family", family, one_of({"classifier", "autoregressive"}), "",
+              "the interface that the model offers (docs/models.md)");
     }
 };
 
 struct Train {
     std::string network, norm = "group", filler, optimizer = "sgd", schedule = "constant", augment = "none";
-    std::int64_t width = 0, set_size = 0, epochs = 20, batch_size = 128, micro_batch = 32, evaluate_every = 0,
-                 checkpoint_every = 5;
+    std::int64_t width = 0, pool = 2, levels = 16, set_size = 0, epochs = 20, batch_size = 128,
+                 micro_batch = 32, evaluate_every = 0, checkpoint_every = 5;
     double usage_fraction = 1, learning_rate = 0.05, momentum = 0.9, weight_decay = 0, warmup_epochs = 0;
     void fields(auto&& visit) {
-        visit("network", network, one_of({"", "mlp", "cnn", "resnet18"}), "",
+        visit("network", network, one_of({"", "mlp", "cnn", "resnet18", "made", "transformer"}), "",
               "built-in network to train; empty = none");
         visit("norm", norm, one_of({"group", "batch"}), "", "normalisation in resnet18");
         visit("width", width, in(0, 4096), "",
-              "hidden units (mlp) or channels of the first layer; 0 = the network's own");
+              "hidden units (mlp, made, transformer) or channels of the first layer; 0 = the network's own");
+        visit("pool", pool, in(1, 64), "pixels",
+              "made, transformer: side of the squares whose mean becomes one token");
+        visit("levels", levels, in(2, 256), "", "made, transformer: grey levels that a token tells apart");
         visit("usage_fraction", usage_fraction, in(0, 1), "share",
               "share of the suspects that the target is trained on");
         visit("set_size", set_size, at_least(0), "samples",

@@ -28,6 +28,10 @@ inline constexpr char const* kMetrics = "/metrics/usage";
 //! file. Error(data) naming file and column for anything missing, ragged or ill-typed. Never reads /truth.
 AuditInput read_columns(std::filesystem::path const& path, std::string const& reference, std::uint64_t limit);
 
+//! Local (root). The same for a job: the columns that take part in its score (unscored_signals() do not).
+//! Error(usage) if none is left.
+AuditInput read_columns(std::filesystem::path const& path, job::Job const& job);
+
 //! The fit's options from a job.
 AuditOptions audit_options(job::Job const& job);
 

@@ -29,9 +29,9 @@ struct SignalScale {
     std::vector<double> width;
 };
 
-//! Signals of block A: functions of the predicted class probabilities (loss, logit, margin,
-//! modified_entropy). All others (gradients, augmentations, ...) are block B. Two versions of one mechanism
-//! never face each other.
+//! Signals of block A: functions of the predicted probabilities under the label (loss, logit, margin,
+//! modified_entropy, min_k_*). All others (gradients, augmentations, guidance, ...) are block B. Two versions
+//! of one mechanism never face each other.
 bool is_confidence_signal(std::string const& name);
 
 //! Column numbers of the two blocks, in order.

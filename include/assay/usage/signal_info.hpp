@@ -17,6 +17,7 @@ struct SignalInfo {
     bool needs_images = false;   //!< [B, C, H, W] samples
     bool needs_features = false; //!< a model with features(x)
     bool one_forward = true;     //!< comes from one forward pass, no gradient, no augmentation
+    bool in_score = true;        //!< part of the score unless named otherwise; else only recorded
 };
 
 //! All signals of a family ("classifier", …: job.model.family), in the order of columns.
@@ -33,6 +34,10 @@ struct Offer {
 //! less those that the model or data cannot give when asked for by a group name. Error(usage) for a name
 //! that the family does not know, or a named signal that cannot be given.
 std::vector<SignalInfo> choose_signals(std::span<std::string const> names, Offer const& offer);
+
+//! The family's signals that a fit must leave out of the score: those that `names` (job.usage.signals) does
+//! not ask for, and those asked for by a group name only that are not in_score.
+std::vector<std::string> unscored_signals(std::span<std::string const> names, std::string_view family);
 
 //! How signals are computed.
 struct SignalPlan {
