@@ -288,11 +288,11 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
                       return zsum(take_rows(input.suspects, u), take_rows(input.reference, n));
                   });
     double const drawn = replicate_quantile(audit.bootstrap, kBestBin, 1 - delta / 2);
-    audit.member_free_upper =
-        absent_member_upper_bound(sorted(scores.suspects.z), sorted(scores.reference.z), delta / 2);
+    audit.rare_member_upper =
+        rare_member_upper_bound(sorted(scores.suspects.z), sorted(scores.reference.z), delta / 2);
     audit.forced_fraction = std::max(p, audit.evidence.lower_bound);
     // fmax passes over the NaN of a bootstrap without values
-    double const upper = std::max(std::fmax(drawn, audit.forced_fraction), audit.member_free_upper);
+    double const upper = std::max(std::fmax(drawn, audit.forced_fraction), audit.rare_member_upper);
     // Half the error probability at each end
     double const lower =
         audit.evidence.lower_bound > 0

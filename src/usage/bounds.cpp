@@ -13,8 +13,11 @@ namespace {
 constexpr std::array<double, 16> kGrid{0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2,
                                        0.25, 0.3,  0.4,  0.5,  0.6,   0.7, 0.8,  0.9};
 
-// The reference share below which members are assumed absent
-constexpr double kMemberFree = 0.1;
+// The reference share below which members are assumed rare
+constexpr double kLowScores = 0.1;
+// How often members score there, against others: at most. With none allowed, intervals missed p = 1 at a
+// member AUC of 0.8 in 64 of 64 simulated audits (docs/experiments/usage_estimators.md)
+constexpr double kMembersThere = 0.1;
 
 std::size_t count_up_to(std::span<double const> ascending, double c) {
     return static_cast<std::size_t>(std::upper_bound(ascending.begin(), ascending.end(), c) -
@@ -94,12 +97,12 @@ double grid_lower_bound(std::span<double const> suspects, std::span<double const
     return bound;
 }
 
-double absent_member_upper_bound(std::span<double const> suspects, std::span<double const> reference,
-                                 double delta) {
-    double const c = reference[rank_at(kMemberFree, reference.size()) - 1];
+double rare_member_upper_bound(std::span<double const> suspects, std::span<double const> reference,
+                               double delta) {
+    double const c = reference[rank_at(kLowScores, reference.size()) - 1];
     double const q_u = clopper_pearson_lower(count_up_to(suspects, c), suspects.size(), delta / 2);
     double const q_n = clopper_pearson_upper(count_up_to(reference, c), reference.size(), delta / 2);
-    return std::clamp(1 - q_u / q_n, 0.0, 1.0);
+    return std::clamp((1 - q_u / q_n) / (1 - kMembersThere), 0.0, 1.0);
 }
 
 double tail_probability(std::size_t k, std::size_t j, std::size_t n_suspects, std::size_t n_reference) {

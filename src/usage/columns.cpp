@@ -207,7 +207,7 @@ store::Metrics metrics(Audit const& audit) {
         {"unreported_interval_high", audit.forced_interval.second},
         {"dkw_bound", audit.evidence.dkw_bound},
         {"clopper_pearson_bound", audit.evidence.grid_bound},
-        {"member_free_upper_bound", audit.member_free_upper},
+        {"rare_member_upper_bound", audit.rare_member_upper},
         {"tail_p_value", audit.evidence.tail.p_value},
         {"dkw_p_value", audit.evidence.dkw_p_value},
         {"control_shift", control ? control->score_shift : nan},

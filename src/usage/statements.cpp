@@ -83,9 +83,9 @@ std::vector<std::string> statements(Audit const& audit, bool held_out) {
             "samples; the answer does not rest on them.",
             audit.known_members->n));
     if (audit.interval)
-        result.push_back(
-            "The interval's upper end assumes that no member scores below the reference's 10 % quantile; "
-            "if some do, more may have been used.");
+        result.push_back("The interval's upper end assumes that members score below the reference's 10 % "
+                         "quantile at most a "
+                         "tenth as often as others; if they do more often, more may have been used.");
     else
         result.push_back(
             "No upper bound is given: without an assumption on members, full use is never excluded.");

@@ -76,7 +76,7 @@ def command(arguments, ranks=0):
     return launcher + [options.assay] + [str(a) for a in arguments]
 
 
-def assay(*arguments, ranks=0, code=0, timeout=100):
+def assay(*arguments, ranks=0, code=0, timeout=300):
     """Runs assay (under mpirun for ranks > 0) and returns the finished process; its exit code must be `code`."""
     done = subprocess.run(command(arguments, ranks), env=ENVIRONMENT, timeout=timeout, text=True,
                           capture_output=True)

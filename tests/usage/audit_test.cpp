@@ -78,7 +78,7 @@ TEST(Audit, EstimatesWhatIsWellSeparated) {
     EXPECT_NEAR(*audit.fraction, 0.5, 0.1);
     EXPECT_LE(audit.interval->first, 0.5);
     EXPECT_GE(audit.interval->second, 0.5);
-    EXPECT_GE(audit.interval->second, audit.member_free_upper);
+    EXPECT_GE(audit.interval->second, audit.rare_member_upper);
     EXPECT_GE(audit.interval->second, replicate_quantile(audit.bootstrap, 0, 0.975));
     EXPECT_EQ(audit.lower_bound, audit.evidence.dkw_bound);
     EXPECT_GT(audit.lower_bound, 0.3);
@@ -174,7 +174,7 @@ TEST(Audit, CallsWeakMembersUnidentified) {
     Audit const audit = audit_usage(one_signal(suspects, reference), {0.95, 1, 1, false});
     EXPECT_EQ(audit.status, Status::unidentified);
     EXPECT_NEAR(audit.implied_member_auc, 0.6, 0.01);
-    EXPECT_GE(audit.forced_interval.second, audit.member_free_upper);
+    EXPECT_GE(audit.forced_interval.second, audit.rare_member_upper);
     EXPECT_NE(audit.reason.find("AUC"), std::string::npos) << audit.reason;
 }
 

@@ -122,7 +122,7 @@ TEST(Bounds, HoldWhereTheyAreTight) {
         std::vector<double> const n = ascending(mixture(random, 500, 0, 0));
         low_dkw += dkw_lower_bound(u, n, 0.05) > 0.5;
         low_grid += grid_lower_bound(u, n, 0.05) > 0.5;
-        high += absent_member_upper_bound(u, n, 0.05) < 0.5;
+        high += rare_member_upper_bound(u, n, 0.05) < 0.5;
     }
     EXPECT_LE(low_dkw, 15 + 8); // 5 % and two standard errors
     EXPECT_LE(low_grid, 15 + 8);
@@ -136,9 +136,29 @@ TEST(UpperBound, IsOneMinusTheCountsAtTheTenPercentQuantile) {
     u.assign(40, 50.0); // 40 suspects below the 100-th reference score, 99
     u.resize(1000, 5000.0);
     double const expected =
-        1 - clopper_pearson_lower(40, 1000, 0.0125) / clopper_pearson_upper(100, 1000, 0.0125);
-    EXPECT_DOUBLE_EQ(absent_member_upper_bound(u, n, 0.025), expected);
+        (1 - clopper_pearson_lower(40, 1000, 0.0125) / clopper_pearson_upper(100, 1000, 0.0125)) / 0.9;
+    EXPECT_DOUBLE_EQ(rare_member_upper_bound(u, n, 0.025), expected);
     EXPECT_GT(expected, 0.6); // the plain ratio gives p = 0.6
+}
+
+TEST(UpperBound, HoldsForAsManyLowMembersAsAssumed) {
+    constexpr double kP = 0.8;
+    int violated = 0;
+    double mean_bound = 0;
+    for (int trial = 0; trial < 300; ++trial) {
+        Random random(6, "test", static_cast<std::uint64_t>(trial));
+        std::vector<double> u, n;
+        for (int i = 0; i < 1000; ++i) {
+            n.push_back(random.uniform());
+            bool const member = random.uniform() < kP, low = random.uniform() < 0.01;
+            u.push_back(!member ? random.uniform() : low ? 0.1 * random.uniform() : 2);
+        }
+        double const bound = rare_member_upper_bound(ascending(u), ascending(n), 0.05);
+        violated += bound < kP;
+        mean_bound += bound / 300;
+    }
+    EXPECT_LE(violated, 15 + 8); // 5 % and two standard errors
+    EXPECT_LT(mean_bound, 0.95);
 }
 
 TEST(TailTest, FourAboveFour) { // T6
@@ -190,7 +210,7 @@ TEST(Bounds, DependOnTheOrderAlone) { // I1
                         n = ascending(mixture(random, 300, 0, 0));
     auto const all = [&] {
         return std::vector<double>{dkw_lower_bound(u, n, 0.05), dkw_p_value(u, n),
-                                   grid_lower_bound(u, n, 0.05), absent_member_upper_bound(u, n, 0.05),
+                                   grid_lower_bound(u, n, 0.05), rare_member_upper_bound(u, n, 0.05),
                                    tail_test(u, n).p_value};
     };
     std::vector<double> const before = all();

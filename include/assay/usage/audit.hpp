@@ -101,7 +101,7 @@ struct Audit {
     Estimates estimates;
     double forced_fraction = 0; //!< what `fraction` would be; not to be reported unless estimated
     std::pair<double, double> forced_interval;
-    double member_free_upper = 1; //!< absent_member_upper_bound(), part of the interval's upper end
+    double rare_member_upper = 1; //!< rare_member_upper_bound(), part of the interval's upper end
     std::vector<Replicate> bootstrap;
     std::optional<Control> control;
     std::optional<KnownMembers> known_members; //!< only with AuditInput::members
