@@ -56,7 +56,7 @@ class Offline(common.ProgramTest):
             else:
                 self.assertTrue(stored == value or (value is None and np.isnan(stored)), name)
 
-    def write_by_hand(self, path, used, n=1500, gap=3.0):
+    def write_by_hand(self, path, used, n=4000, gap=3.0):
         random = np.random.default_rng(3)
         member = np.arange(n) < used * n
         with h5py.File(path, "w") as file:
