@@ -126,10 +126,9 @@ void check_same_run(store::ResultFile const& file, job::Job const& job, Inputs c
                  "--overwrite",
                  store::partial_of(path).string(), what, attribute, before, now);
     };
-    if (std::string const difference = job::difference(file.text("job"), job::dump(job)); !difference.empty())
+    if (file.text("job_hash") != job::hash(job))
         fail(Exit::usage, "{}: was begun with another job: {}. Use the same one, or --overwrite",
-             store::partial_of(path).string(), difference);
-    compare("job_hash", job::hash(job), "job");
+             store::partial_of(path).string(), job::difference(file.text("job"), job::dump(job)));
     compare("suspects_sha256", inputs.suspects_sha256, "suspects file");
     compare("held_out_sha256", inputs.held_out_sha256, "held-out file");
     compare("filler_sha256", inputs.filler_sha256, "filler file");

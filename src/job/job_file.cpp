@@ -238,11 +238,15 @@ std::string difference(std::string const& before, std::string const& now) {
         return values;
     };
     std::vector<std::string> differing;
-    auto const old = lines(before);
-    for (auto const& [key, value] : lines(now))
-        if (auto const place = old.find(key); place == old.end() || place->second != value)
-            differing.push_back(fmt::format("{} = {} (was {})", key, value,
-                                            place == old.end() ? "not there" : place->second));
+    auto old = lines(before);
+    for (auto const& [key, value] : lines(now)) {
+        auto const was = old.extract(key);
+        if (!was || was.mapped() != value)
+            differing.push_back(
+                fmt::format("{} = {} (was {})", key, value, was ? was.mapped() : "not there"));
+    }
+    for (auto const& [key, value] : old)
+        differing.push_back(fmt::format("{} is gone (was {})", key, value));
     constexpr std::size_t kMost = 3;
     bool const more = differing.size() > kMost;
     differing.resize(std::min(differing.size(), kMost));

@@ -392,6 +392,7 @@ TEST(JobFile, DifferenceNamesTheKeys) {
     job.compute.threads = 7;
     EXPECT_EQ(difference(before, dump(job)), "compute.threads = 7 (was 1)");
     EXPECT_EQ(difference("[compute]\n", "[compute]\nthreads = 7\n"), "compute.threads = 7 (was not there)");
+    EXPECT_EQ(difference("[compute]\nthreads = 7\n", "[compute]\n"), "compute.threads is gone (was 7)");
     job.job.seed = 5, job.compute.batch_size = 3, job.usage.bootstrap = 50;
     EXPECT_TRUE(difference(before, dump(job)).ends_with(", ..."));
 }

@@ -24,7 +24,7 @@ void check(Job const& job);
 std::string dump(Job const& job, bool explain = false);
 
 //! The first keys in which two dumped jobs differ, [output] aside, each as "compute.threads = 1 (was 2)";
-//! empty if none.
+//! empty if none. hash() decides whether jobs differ, this says where.
 std::string difference(std::string const& before, std::string const& now);
 
 //! SHA-256 of all that can change a result: everything but [output].
