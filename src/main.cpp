@@ -94,6 +94,12 @@ void print_version() {
         fmt::print("driver: {}\n", uuid);
 }
 
+void dump_job(std::string const& kind) {
+    job::Job job;
+    job.job.kind = kind;
+    fmt::print("{}", job::dump(job, /*explain=*/true));
+}
+
 void add_job_options(CLI::App& command, app::RunRequest& request) {
     command.add_option("job", request.job, "job file (TOML)")->required();
     command.add_option("--set", request.overrides, "override one key: section.key=value")
@@ -150,7 +156,9 @@ int main(int argc, char** argv) {
     add_reduce_options(*report_command, reduce_request);
     CLI::App* const dump_command =
         cli.add_subcommand("dump-job", "print a complete job file with every key explained");
-    dump_command->add_option("kind", kind, "usage")->required()->check(CLI::IsMember({"usage"}));
+    dump_command->add_option("kind", kind, "usage, generate or valuation")
+        ->required()
+        ->check(CLI::IsMember({"usage", "generate", "valuation"}));
     CLI::App* const version_command = cli.add_subcommand("version", "version, git hash, libraries, devices");
 
     try {
@@ -171,7 +179,7 @@ int main(int argc, char** argv) {
     if (reduce_command->parsed() || report_command->parsed())
         return without_mpi([&] { app::reduce(reduce_request); });
     if (dump_command->parsed())
-        return without_mpi([] { fmt::print("{}", job::dump({}, /*explain=*/true)); });
+        return without_mpi([&] { dump_job(kind); });
     if (version_command->parsed())
         return without_mpi(print_version);
     return static_cast<int>(Exit::internal); // not reached: a subcommand is required

@@ -24,6 +24,23 @@ bool is_at(int descriptor, std::filesystem::path const& path) {
 
 } // namespace
 
+std::vector<std::filesystem::path> OutputFiles::unfinished() const {
+    return {store::partial_of(results()),    checkpoint(), generator(),
+            store::partial_of(generation()), generation(), generated(),
+            store::partial_of(features()),   features()};
+}
+
+std::vector<std::filesystem::path> OutputFiles::all() const {
+    std::vector<std::filesystem::path> paths{
+        folder / "summary.json", sheet(),           samples(), removal("most"),
+        removal("least"),        removal("random"), results()};
+    for (auto const& left : unfinished())
+        paths.push_back(left);
+    for (auto const& file : {results(), generation(), features()})
+        paths.push_back(store::unborn_of(file));
+    return paths;
+}
+
 OutputLock::OutputLock(std::filesystem::path const& folder) {
     std::error_code error;
     std::filesystem::create_directories(folder, error);
@@ -59,7 +76,7 @@ void check_output(OutputFiles const& files, bool resume, bool overwrite) {
         fail(Exit::usage,
              "{} exists (results are not overwritten unasked). Choose another --output, or --overwrite it",
              files.results().string());
-    for (auto const& left : {store::partial_of(files.results()), files.checkpoint()})
+    for (auto const& left : files.unfinished())
         if (std::filesystem::exists(left) && !resume)
             fail(Exit::usage,
                  "{} exists (an unfinished run). Go on with --resume, or start again with --overwrite",
@@ -67,10 +84,7 @@ void check_output(OutputFiles const& files, bool resume, bool overwrite) {
 }
 
 void clear_output(OutputFiles const& files) {
-    // The summary first: it must not outlive its results
-    for (auto const& path :
-         {files.folder / "summary.json", files.results(), store::partial_of(files.results()),
-          store::unborn_of(files.results()), files.checkpoint()})
+    for (auto const& path : files.all())
         std::filesystem::remove(path);
 }
 

@@ -3,8 +3,11 @@
 
 #include "assay/comm/communicator.hpp"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <filesystem>
 #include <utility>
+#include <vector>
 
 namespace assay::app {
 
@@ -12,7 +15,23 @@ namespace assay::app {
 struct OutputFiles {
     std::filesystem::path folder;
     std::filesystem::path results() const { return folder / "results.h5"; }
-    std::filesystem::path checkpoint() const { return folder / "target.ckpt"; }
+    std::filesystem::path checkpoint() const { return folder / "target.ckpt"; } //!< of a usage job's target
+    std::filesystem::path generator() const { return folder / "generator.ckpt"; }
+    std::filesystem::path generation() const {
+        return folder / "generation.h5";
+    } //!< what a valuation job sampled
+    std::filesystem::path generated() const { return folder / "generated.h5"; } //!< the same as a data set
+    std::filesystem::path features() const { return folder / "features.h5"; }
+    std::filesystem::path samples() const { return folder / "samples.png"; }
+    std::filesystem::path sheet() const { return folder / "credit.png"; }
+    std::filesystem::path removal(char const* which) const {
+        return folder / fmt::format("remove-{}.h5", which);
+    }
+
+    //! What a run that did not finish may have left.
+    std::vector<std::filesystem::path> unfinished() const;
+    //! What any run may leave, what must not outlive its results first.
+    std::vector<std::filesystem::path> all() const;
 };
 
 //! Holds the folder's lock, the file .lock, from construction to destruction, which removes it (root only;

@@ -11,6 +11,7 @@
 
 #include <cstdlib>
 #include <ctime>
+#include <functional>
 
 namespace assay::app {
 
@@ -30,6 +31,20 @@ std::string libraries() {
     std::string const mpi_text(mpi, static_cast<std::size_t>(length));
     return fmt::format("torch {}; HDF5 {}.{}.{}; {}", model::torch_version(), major, minor, release,
                        mpi_text.substr(0, mpi_text.find(',')));
+}
+
+// `text(name)` reads a root attribute of the file
+void check_same(std::filesystem::path const& path, std::function<std::string(std::string const&)> const& text,
+                job::Job const& job, Inputs const& inputs) {
+    if (text("job_hash") != job::hash(job))
+        fail(Exit::usage, "{}: was begun with another job: {}. Use the same one, or --overwrite",
+             path.string(), job::difference(text("job"), job::dump(job)));
+    for (Input const& input : inputs)
+        if (std::string const before = text(input.attribute); before != input.sha256)
+            fail(Exit::usage,
+                 "{}: was begun with another {} ({} {:.12}… then, {:.12}… now). Use the same one, or "
+                 "--overwrite",
+                 path.string(), input.what, input.attribute, before, input.sha256);
 }
 
 } // namespace
@@ -65,18 +80,16 @@ std::string hash_file(comm::Communicator const& comm, std::filesystem::path cons
     return sha256(list);
 }
 
-Inputs hash_inputs(comm::Communicator const& comm, job::Job const& job) {
-    Inputs inputs;
-    inputs.suspects_sha256 = hash_file(comm, job.dataset.suspects);
-    if (!job.dataset.held_out.empty())
-        inputs.held_out_sha256 = hash_file(comm, job.dataset.held_out);
-    if (job.trains() && !job.train.filler.empty())
-        inputs.filler_sha256 = hash_file(comm, job.train.filler);
-    return inputs;
+Input hash_input(comm::Communicator const& comm, std::string attribute, std::string what,
+                 std::filesystem::path const& path) {
+    return {std::move(attribute), std::move(what), path.empty() ? "" : hash_file(comm, path)};
 }
 
 std::string training_key(job::Job const& job, Inputs const& inputs) {
-    return sha256(job::hash(job) + inputs.suspects_sha256 + inputs.held_out_sha256 + inputs.filler_sha256);
+    std::string all = job::hash(job);
+    for (Input const& input : inputs)
+        all += input.sha256;
+    return sha256(all);
 }
 
 void check_same_job(std::filesystem::path const& results, job::Job const& job) {
@@ -89,25 +102,16 @@ void check_same_job(std::filesystem::path const& results, job::Job const& job) {
 
 void add_provenance(store::ResultLayout& layout, comm::Communicator const& comm, job::Job const& job,
                     Inputs const& inputs, Placement const& placement, std::string const& command_line) {
-    layout.text = {{"format", "assay-results"},
-                   {"software", "assay"},
-                   {"software_version", version()},
-                   {"git_hash", git_hash()},
-                   {"job", job::dump(job)},
-                   {"job_hash", job::hash(job)},
-                   {"command_line", command_line},
-                   {"hosts", hosts(placement)},
-                   {"gpus", gpus(placement)},
-                   {"slurm_job_id", environment("SLURM_JOB_ID")},
-                   {"libraries", libraries()},
-                   {"suspects_sha256", inputs.suspects_sha256},
-                   {"held_out_sha256", inputs.held_out_sha256},
-                   {"filler_sha256", inputs.filler_sha256},
-                   {"model_sha256", inputs.model_sha256},
-                   {"device", placement.device.str()},
-                   {"started", utc_now()},
-                   {"finished", "0000-00-00T00:00:00Z"},
+    layout.text = {{"format", "assay-results"},     {"software", "assay"},
+                   {"software_version", version()}, {"git_hash", git_hash()},
+                   {"job", job::dump(job)},         {"job_hash", job::hash(job)},
+                   {"command_line", command_line},  {"hosts", hosts(placement)},
+                   {"gpus", gpus(placement)},       {"slurm_job_id", environment("SLURM_JOB_ID")},
+                   {"libraries", libraries()},      {"device", placement.device.str()},
+                   {"started", utc_now()},          {"finished", "0000-00-00T00:00:00Z"},
                    {"status", "running "}}; // as long as "complete", which is written in place
+    for (Input const& input : inputs)
+        layout.text.emplace_back(input.attribute, input.sha256);
     layout.numbers = {{"format_version", 1},
                       {"seed", job.job.seed},
                       {"mpi_size", comm.size()},
@@ -119,20 +123,8 @@ void add_provenance(store::ResultLayout& layout, comm::Communicator const& comm,
 
 void check_same_run(store::ResultFile const& file, job::Job const& job, Inputs const& inputs,
                     Placement const& placement, std::filesystem::path const& path) {
-    auto const compare = [&](char const* attribute, std::string const& now, char const* what) {
-        if (std::string const before = file.text(attribute); before != now)
-            fail(Exit::usage,
-                 "{}: was begun with another {} ({} {:.12}… then, {:.12}… now). Use the same one, or "
-                 "--overwrite",
-                 store::partial_of(path).string(), what, attribute, before, now);
-    };
-    if (file.text("job_hash") != job::hash(job))
-        fail(Exit::usage, "{}: was begun with another job: {}. Use the same one, or --overwrite",
-             store::partial_of(path).string(), job::difference(file.text("job"), job::dump(job)));
-    compare("suspects_sha256", inputs.suspects_sha256, "suspects file");
-    compare("held_out_sha256", inputs.held_out_sha256, "held-out file");
-    compare("filler_sha256", inputs.filler_sha256, "filler file");
-    compare("model_sha256", inputs.model_sha256, "model");
+    check_same(
+        store::partial_of(path), [&](std::string const& name) { return file.text(name); }, job, inputs);
     std::string const device = placement.device.str();
     if (std::string const before = file.text("device"); before != device)
         spdlog::warn("begun on {}, goes on with {}: the bits of the two parts may differ", before, device);
@@ -143,6 +135,13 @@ void check_same_run(store::ResultFile const& file, job::Job const& job, Inputs c
     if (std::string const before = file.text("git_hash"); before != git_hash())
         spdlog::warn("begun by build {}, goes on with {}: the bits of the two parts may differ", before,
                      git_hash());
+}
+
+void check_same_inputs(std::filesystem::path const& path, job::Job const& job, Inputs const& inputs) {
+    store::Handle const file = store::open_to_read(path);
+    check_same(
+        path, [&](std::string const& name) { return store::read_string(file, "/", name).value_or(""); }, job,
+        inputs);
 }
 
 } // namespace assay::app

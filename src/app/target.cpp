@@ -86,7 +86,12 @@ Target make_target(comm::Communicator const& comm, job::Job const& job, data::Sp
     auto const trained = [&](auto const& network) {
         model::TrainingRun const run{job.train,    normalisation(job), seed_of(job),
                                      training_key, files.checkpoint(), resume};
-        model::train(comm, *network, split, run, device);
+        model::TrainingData data{{split.members, split.filler}};
+        if (split.members.size() > 0)
+            data.watched.emplace_back("members", split.members);
+        if (split.held_out)
+            data.watched.emplace_back("held-out", *split.held_out);
+        model::train(comm, *network, data, run, device);
         return Target{network, fingerprint(*network), job.train.network + " trained by this job"};
     };
     Target target =

@@ -1,5 +1,7 @@
 #include "app/usage_pass.hpp"
 
+#include "app/job_run.hpp"
+
 #include "assay/base/error.hpp"
 #include "assay/comm/agree.hpp"
 #include "assay/data/choose.hpp"
@@ -111,32 +113,6 @@ void announce_signals(store::ResultLayout& layout, char const* group, std::strin
                                   "member"});
 }
 
-void announce_samples(store::ResultLayout& layout, std::string const& prefix, std::uint64_t size) {
-    layout.columns.push_back(
-        {prefix + "/id", store::native_type<std::uint64_t>(), {size}, "sample id", "1", ""});
-    layout.columns.push_back(
-        {prefix + "/label", store::native_type<std::int64_t>(), {size}, "label", "1", ""});
-}
-
-// Collective. Writes a column of `size` rows, each rank its slice, a piece at a time; values(begin, end) is
-// local
-template <class Values>
-void write_in_slices(comm::Communicator const& comm, store::ResultFile& file, std::string const& column,
-                     std::uint64_t size, Values const& values) {
-    constexpr std::uint64_t kPiece = 1 << 18;
-    data::Slice const mine = data::my_slice(comm, size);
-    std::uint64_t const longest =
-        (size + 63) / 64 / static_cast<std::uint64_t>(comm.size()) * 64 + 64; // a slice
-    for (std::uint64_t done = 0; done < longest; done += kPiece) {
-        std::uint64_t const begin = std::min(mine.end, mine.begin + done);
-        auto const piece =
-            comm::agree(comm, [&] { return values(begin, std::min(mine.end, begin + kPiece)); });
-        store::RowRange const range{begin, piece.size()};
-        using Value = typename decltype(piece)::value_type;
-        file.write<Value>(column, {&range, piece.empty() ? std::size_t{0} : 1}, piece);
-    }
-}
-
 } // namespace
 
 std::vector<usage::SignalInfo> job_signals(job::Job const& job, data::Split const& split,
@@ -204,18 +180,9 @@ void write_known_columns(comm::Communicator const& comm, store::ResultFile& file
     auto const write = [&](std::string const& column, std::uint64_t size, auto const& values) {
         write_in_slices(comm, file, column, size, values);
     };
-    auto const ids = [](data::View const& view) {
-        return [&view](std::uint64_t begin, std::uint64_t end) { return view.ids(begin, end); };
-    };
-    auto const labels = [](data::View const& view) {
-        return [&view](std::uint64_t begin, std::uint64_t end) { return view.labels(begin, end); };
-    };
-    write("/samples/id", suspects.size(), ids(suspects));
-    write("/samples/label", suspects.size(), labels(suspects));
-    if (!job.uses_partners()) {
-        write("/held_out/samples/id", split.held_out->size(), ids(*split.held_out));
-        write("/held_out/samples/label", split.held_out->size(), labels(*split.held_out));
-    }
+    write_samples(comm, file, "/samples", suspects);
+    if (!job.uses_partners())
+        write_samples(comm, file, "/held_out/samples", *split.held_out);
     if (job.trains())
         write("/truth/member", suspects.size(),
               [&](std::uint64_t begin, std::uint64_t end) { return data::membership(split, begin, end); });

@@ -19,10 +19,9 @@ std::size_t parts_of(std::size_t rank, std::size_t ranks, std::size_t parts) {
     return parts / ranks + (rank < parts % ranks ? 1 : 0);
 }
 
-} // namespace
-
-std::vector<float> ordered_sum(Communicator const& comm, std::span<float const> mine, std::size_t parts,
-                               std::size_t length) {
+template <class T>
+std::vector<T> sum_in_order(Communicator const& comm, std::span<T const> mine, std::size_t parts,
+                            std::size_t length, MPI_Datatype type) {
     auto const ranks = static_cast<std::size_t>(comm.size());
     auto const rank = static_cast<std::size_t>(comm.rank());
     Segments const segments{length, ranks};
@@ -35,7 +34,7 @@ std::vector<float> ordered_sum(Communicator const& comm, std::span<float const> 
     std::size_t const my_parts = parts_of(rank, ranks, parts);
     std::size_t const my_size = segments.size(rank);
     std::vector<int> send_counts(ranks), send_starts(ranks), receive_counts(ranks), receive_starts(ranks);
-    std::vector<float> outgoing;
+    std::vector<T> outgoing;
     outgoing.reserve(mine.size());
     for (std::size_t s = 0, received = 0; s < ranks; ++s) {
         send_starts[s] = static_cast<int>(outgoing.size());
@@ -48,34 +47,46 @@ std::vector<float> ordered_sum(Communicator const& comm, std::span<float const> 
         receive_counts[s] = static_cast<int>(parts_of(s, ranks, parts) * my_size);
         received += parts_of(s, ranks, parts) * my_size;
     }
-    std::vector<float> incoming(parts * my_size);
+    std::vector<T> incoming(parts * my_size);
     if (comm.is_serial())
         incoming = outgoing;
     else
-        check_mpi(MPI_Alltoallv(outgoing.data(), send_counts.data(), send_starts.data(), MPI_FLOAT,
-                                incoming.data(), receive_counts.data(), receive_starts.data(), MPI_FLOAT,
+        check_mpi(MPI_Alltoallv(outgoing.data(), send_counts.data(), send_starts.data(), type,
+                                incoming.data(), receive_counts.data(), receive_starts.data(), type,
                                 comm.mpi()),
                   "MPI_Alltoallv");
 
-    std::vector<float> segment(my_size, 0.0F);
+    std::vector<T> segment(my_size, T{0});
     for (std::size_t part = 0; part < parts; ++part) {
         auto const from = static_cast<std::size_t>(owner_of_part(part, comm));
-        float const* values = incoming.data() + receive_starts[from] + part / ranks * my_size;
+        T const* values = incoming.data() + receive_starts[from] + part / ranks * my_size;
         for (std::size_t i = 0; i < my_size; ++i)
             segment[i] += values[i];
     }
     if (comm.is_serial())
         return segment;
 
-    std::vector<float> total(length);
+    std::vector<T> total(length);
     for (std::size_t s = 0; s < ranks; ++s) {
         receive_counts[s] = static_cast<int>(segments.size(s));
         receive_starts[s] = static_cast<int>(segments.begin(s));
     }
-    check_mpi(MPI_Allgatherv(segment.data(), static_cast<int>(my_size), MPI_FLOAT, total.data(),
-                             receive_counts.data(), receive_starts.data(), MPI_FLOAT, comm.mpi()),
+    check_mpi(MPI_Allgatherv(segment.data(), static_cast<int>(my_size), type, total.data(),
+                             receive_counts.data(), receive_starts.data(), type, comm.mpi()),
               "MPI_Allgatherv");
     return total;
+}
+
+} // namespace
+
+std::vector<float> ordered_sum(Communicator const& comm, std::span<float const> mine, std::size_t parts,
+                               std::size_t length) {
+    return sum_in_order(comm, mine, parts, length, MPI_FLOAT);
+}
+
+std::vector<double> ordered_sum(Communicator const& comm, std::span<double const> mine, std::size_t parts,
+                                std::size_t length) {
+    return sum_in_order(comm, mine, parts, length, MPI_DOUBLE);
 }
 
 } // namespace assay::comm

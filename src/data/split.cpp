@@ -5,6 +5,7 @@
 #include "assay/comm/agree.hpp"
 #include "assay/comm/collectives.hpp"
 #include "assay/data/choose.hpp"
+#include "assay/data/selection.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -61,70 +62,13 @@ class Dealer {
     std::map<std::filesystem::path, Deck> decks_;
 };
 
-std::string shape_text(store::Shape const& shape) {
-    return fmt::format("{}", fmt::join(shape, "x"));
-}
-
-// Local. One number must mean one class: else held-out samples look like nothing the model has seen, and the
-// suspects like members
-void check_same_classes(Dataset const& dataset, Dataset const& suspects) {
-    std::vector<std::string> const names = dataset.classes(), expected = suspects.classes();
-    if (names.empty() || expected.empty() || names == expected)
-        return;
-    auto const [name, other] = std::ranges::mismatch(names, expected);
-    fail(Exit::data,
-         "{}: class {} is '{}', in {} it is '{}' (one number must mean one class). Import both from folders "
-         "of "
-         "the same names, or give the numbers in a CSV manifest",
-         dataset.path().string(), name - names.begin(), name == names.end() ? "missing" : *name,
-         suspects.path().string(), other == expected.end() ? "missing" : *other);
-}
-
 // Local
 void check_fits(Dataset const& dataset, Dataset const& suspects) {
-    if (dataset.info().sample_shape != suspects.info().sample_shape)
-        fail(Exit::data,
-             "{}: samples are {}, those of {} are {} (one model sees both). Bring them to one shape",
-             dataset.path().string(), shape_text(dataset.info().sample_shape), suspects.path().string(),
-             shape_text(suspects.info().sample_shape));
-    if (dataset.info().type != suspects.info().type)
-        fail(Exit::data,
-             "{}: samples are stored in another type than those of {} (one model sees both). Convert one",
-             dataset.path().string(), suspects.path().string());
     if (!dataset.info().has_labels)
         fail(Exit::data,
              "{}: no /labels (signals are computed under a sample's label). Add int64 labels, one per sample",
              dataset.path().string());
-    check_same_classes(dataset, suspects);
-}
-
-// Local. Calls visit(row, label) for this rank's share of a file
-template <class Visit>
-void for_each_label(comm::Communicator const& comm, Dataset const& dataset, Visit visit) {
-    constexpr std::uint64_t kPiece = 1 << 18;
-    Slice const mine = my_slice(comm, dataset.info().size);
-    for (std::uint64_t first = mine.begin; first < mine.end; first += kPiece) {
-        std::vector<std::int64_t> const labels = dataset.labels(first, std::min(mine.end, first + kPiece));
-        for (std::size_t i = 0; i < labels.size(); ++i)
-            visit(first + i, labels[i]);
-    }
-}
-
-// Collective. The number of classes: as the job says, or the largest label + 1; every label lies below it
-std::int64_t count_classes(comm::Communicator const& comm, std::int64_t wanted,
-                           std::span<std::shared_ptr<Dataset const> const> files) {
-    std::int64_t largest = -1;
-    comm::agree(comm, [&] {
-        for (auto const& file : files)
-            for_each_label(comm, *file, [&](std::uint64_t row, std::int64_t label) {
-                if (label < 0 || (wanted > 0 && label >= wanted))
-                    fail(Exit::data, "{}: label {} at row {} ({}). Correct the label or dataset.classes",
-                         file->path().string(), label, row,
-                         wanted > 0 ? fmt::format("outside the {} classes", wanted) : "classes count from 0");
-                largest = std::max(largest, label);
-            });
-    });
-    return wanted > 0 ? wanted : comm::all_max(comm, largest) + 1;
+    check_alike(dataset, suspects);
 }
 
 // Collective. Of the suspects, round(fraction x n), chosen by their ids

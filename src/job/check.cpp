@@ -43,19 +43,24 @@ void check_model(Job const& job) {
              "set file");
 }
 
+void check_normalisation(char const* section, std::vector<double> const& means,
+                         std::vector<double> const& deviations) {
+    if (means.size() != deviations.size())
+        fail(Exit::usage, "{0}.mean has {1} entries and {0}.deviation {2} (one per channel each). Give both",
+             section, means.size(), deviations.size());
+    for (double mean : means)
+        if (!std::isfinite(mean))
+            fail(Exit::usage, "{}.mean={} (must be finite). Correct it", section, mean);
+    for (double deviation : deviations)
+        if (!(deviation > 0 && std::isfinite(deviation)))
+            fail(Exit::usage, "{}.deviation={} (must be positive and finite). Correct it", section,
+                 deviation);
+}
+
 void check_dataset(Job const& job) {
     if (job.dataset.suspects.empty())
         fail(Exit::usage, "dataset.suspects is missing (what is to be audited?). Name a data set file");
-    if (job.dataset.mean.size() != job.dataset.deviation.size())
-        fail(Exit::usage,
-             "dataset.mean has {} entries and dataset.deviation {} (one per channel each). Give both",
-             job.dataset.mean.size(), job.dataset.deviation.size());
-    for (double mean : job.dataset.mean)
-        if (!std::isfinite(mean))
-            fail(Exit::usage, "dataset.mean={} (must be finite). Correct it", mean);
-    for (double deviation : job.dataset.deviation)
-        if (!(deviation > 0 && std::isfinite(deviation)))
-            fail(Exit::usage, "dataset.deviation={} (must be positive and finite). Correct it", deviation);
+    check_normalisation("dataset", job.dataset.mean, job.dataset.deviation);
 }
 
 void check_usage(Job const& job) {
@@ -70,10 +75,94 @@ void check_usage(Job const& job) {
         fail(Exit::usage, "usage.signals=[] (nothing to compute). Remove the key to use the default");
 }
 
+void check_generator(Job const& job) {
+    if (job.generator.network.empty())
+        fail(Exit::usage,
+             "generator.network is missing (nothing makes the samples). Use one of \"vae\", \"gan\", "
+             "\"ddpm\"{}",
+             job.job.kind == "valuation" ? ", or name a data set file in dataset.generated" : "");
+    if (job.generator.micro_batch > job.generator.batch_size)
+        fail(Exit::usage, "generator.micro_batch={} (larger than generator.batch_size={}). Lower it",
+             job.generator.micro_batch, job.generator.batch_size);
+    if (job.generate.steps > job.generator.timesteps)
+        fail(Exit::usage, "generate.steps={} (more than generator.timesteps={}). Lower it",
+             job.generate.steps, job.generator.timesteps);
+}
+
+void check_generate(Job const& job) {
+    if (job.generate_data.training.empty())
+        fail(Exit::usage,
+             "dataset.training is missing (what does the generator learn from?). Name a data set file");
+    if (job.generate_data.share == 0)
+        fail(Exit::usage, "dataset.share=0 (leaves nothing to train on). Raise it");
+    if (job.generate.count == 0 && job.generate.score.empty())
+        fail(Exit::usage, "generate.count=0 and no generate.score (nothing to do). Set one of them");
+    check_generator(job);
+}
+
+// "file.h5:/array" where the space is given, else nothing
+void check_given(std::string const& key, std::string const& value, bool wanted) {
+    bool const well_formed = value.find(":/") != std::string::npos && value.find(":/") > 0;
+    if (wanted && !well_formed)
+        fail(Exit::usage,
+             "features.{}=\"{}\" (must be \"file.h5:/array\" where the space is \"given\"). Name it", key,
+             value);
+    if (!wanted && !value.empty())
+        fail(Exit::usage, "features.{}=\"{}\" (is not used: the space is not \"given\"). Remove it", key,
+             value);
+}
+
+void check_space(std::string const& key, std::string const& space, std::string const& model) {
+    if ((space == "model") != !model.empty())
+        fail(Exit::usage,
+             "features.{}=\"{}\" but the space is \"{}\" (a model and the space \"model\" go together). {}",
+             key, model, space, model.empty() ? "Name a TorchScript file" : "Remove one of them");
+}
+
+void check_features(Job const& job) {
+    Features const& features = job.features;
+    bool const given = features.space == "given", second = features.second == "given";
+    check_normalisation("features", features.mean, features.deviation);
+    check_space("model", features.space, features.model);
+    check_space("second_model", features.second, features.second_model);
+    check_given("given_training", features.given_training, given);
+    check_given("given_generated", features.given_generated, given);
+    check_given("given_held_out", features.given_held_out, given && !job.valuation_data.held_out.empty());
+    check_given("second_training", features.second_training, second);
+    check_given("second_generated", features.second_generated, second);
+    if (given && job.valuation_data.generated.empty())
+        fail(Exit::usage,
+             "features.space=\"given\" (but this job makes its generated samples itself, so nobody can "
+             "have their features). Name dataset.generated");
+    if (features.second != "none" && job.valuation.rerank < job.valuation.k)
+        fail(Exit::usage, "valuation.rerank={} (fewer than valuation.k={}). Raise it", job.valuation.rerank,
+             job.valuation.k);
+}
+
+void check_valuation(Job const& job) {
+    if (job.valuation_data.training.empty())
+        fail(Exit::usage, "dataset.training is missing (what is to be credited?). Name a data set file");
+    if (job.valuation_data.generated.empty())
+        check_generator(job);
+    else if (!job.generator.network.empty())
+        fail(Exit::usage,
+             "dataset.generated=\"{}\" and generator.network=\"{}\" (which one?). Remove one of them",
+             job.valuation_data.generated, job.generator.network);
+    if (job.valuation.quality == "column" && job.valuation_data.generated.empty())
+        fail(Exit::usage,
+             "valuation.quality=\"column\" (but this job makes its generated samples itself). Name "
+             "dataset.generated, or use another quality");
+    check_features(job);
+}
+
 } // namespace
 
 void check(Job const& job) {
     check_name(job.job.name);
+    if (job.job.kind == "generate")
+        return check_generate(job);
+    if (job.job.kind == "valuation")
+        return check_valuation(job);
     check_dataset(job);
     check_model(job);
     check_usage(job);

@@ -83,7 +83,8 @@ toml::table const* table_at(toml::table const& root, std::string const& path) {
     return root.at_path(path).as_table();
 }
 
-void refuse_unknown(toml::table const& table, std::string const& prefix, std::set<std::string> const& known) {
+void refuse_unknown(toml::table const& table, std::string const& prefix, std::set<std::string> const& known,
+                    std::string const& kind) {
     for (auto const& [key, node] : table) {
         std::string const path = prefix + std::string(key.str());
         if (known.contains(path))
@@ -91,8 +92,8 @@ void refuse_unknown(toml::table const& table, std::string const& prefix, std::se
         bool const parent =
             std::ranges::any_of(known, [&](auto const& k) { return k.starts_with(path + "."); });
         if (!parent || !node.is_table())
-            fail(Exit::usage, "unknown key {} in the job. `assay dump-job usage` lists every key", path);
-        refuse_unknown(*node.as_table(), path + ".", known);
+            fail(Exit::usage, "unknown key {} in the job. `assay dump-job {}` lists every key", path, kind);
+        refuse_unknown(*node.as_table(), path + ".", known, kind);
     }
 }
 
@@ -121,33 +122,37 @@ void apply(toml::table& root, std::string const& override_text) {
     for (std::string name; std::getline(sections, name, '.');) {
         toml::node* const child = table->insert(name, toml::table{}).first->second.as_table();
         if (!child)
-            fail(Exit::usage, "--set {} ({} is no section). `assay dump-job usage` lists every key",
-                 override_text, name);
+            fail(Exit::usage, "--set {} ({} is no section). `assay dump-job` lists every key", override_text,
+                 name);
         table = child->as_table();
     }
     parsed["value"].visit([&](auto const& node) { table->insert_or_assign(key.substr(dot + 1), node); });
 }
 
+// Fills a section from its table, or from nothing: defaults are checked, too
+void fill(auto& section, std::string const& section_path, toml::table const& root) {
+    toml::table const* const table = table_at(root, section_path);
+    section.fields([&](char const* key, auto& value, Rule const& rule, char const*, char const*) {
+        std::string const path = section_path + "." + key;
+        toml::node const* const node = table ? table->get(key) : nullptr;
+        if (node && !assign(*node, value))
+            fail(Exit::usage, "{}={} (must be {}). Change it, or remove the key to use the default", path,
+                 shown(*node), wanted(value));
+        check_rule(path, value, rule);
+    });
+}
+
 Job from_table(toml::table const& root) {
     Job job;
+    fill(job.job, "job", root); // the kind says which sections there are
     std::set<std::string> known;
     job.sections([&](std::string const& section_path, auto& section) {
         section.fields([&](char const* key, auto&, Rule const&, char const*, char const*) {
             known.insert(section_path + "." + key);
         });
     });
-    refuse_unknown(root, "", known);
-    job.sections([&](std::string const& section_path, auto& section) {
-        toml::table const* const table = table_at(root, section_path);
-        section.fields([&](char const* key, auto& value, Rule const& rule, char const*, char const*) {
-            std::string const path = section_path + "." + key;
-            toml::node const* const node = table ? table->get(key) : nullptr;
-            if (node && !assign(*node, value))
-                fail(Exit::usage, "{}={} (must be {}). Change it, or remove the key to use the default", path,
-                     shown(*node), wanted(value));
-            check_rule(path, value, rule);
-        });
-    });
+    refuse_unknown(root, "", known, job.job.kind);
+    job.sections([&](std::string const& section_path, auto& section) { fill(section, section_path, root); });
     return job;
 }
 

@@ -147,4 +147,28 @@ std::unique_ptr<Autoregressive> load_autoregressive(std::string const& bytes, st
         load(bytes, origin, device, "autoregressive", {"tokenize(x)", "forward(tokens, label)"}));
 }
 
+FeatureFunction load_features(std::string const& bytes, std::string const& origin, std::string const& method,
+                              torch::Device device) {
+    std::vector<std::string> needed;
+    if (method != "auto")
+        needed.push_back(method + "(x)");
+    auto const script = std::make_shared<Script>(load(bytes, origin, device, "features", needed));
+    std::string const name = method != "auto" ? method : script->has("features") ? "features" : "encode";
+    if (!script->has(name.c_str()))
+        fail(Exit::data,
+             "{}: no method features(x) or encode(x) (features are wanted of the model). See docs/models.md "
+             "for "
+             "the contract",
+             origin);
+    return [script, name](torch::Tensor const& x) {
+        torch::Tensor const features = script->call(name.c_str(), "x", {x});
+        if (features.dim() < 2 || features.size(0) != x.size(0) || features.scalar_type() != torch::kFloat32)
+            fail(Exit::data,
+                 "{}: {}(x) of a batch of {} gave {} (must be float32 [{}, F]). See docs/models.md for the "
+                 "contract",
+                 script->origin(), name, x.size(0), described(features), x.size(0));
+        return features.flatten(1);
+    };
+}
+
 } // namespace assay::model

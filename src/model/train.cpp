@@ -17,7 +17,7 @@ namespace assay::model {
 
 namespace {
 
-// The training set in memory: members first, then filler
+// The training set in memory
 struct TrainingSet {
     data::DatasetInfo info;
     data::Samples samples;
@@ -30,11 +30,13 @@ void append(data::Samples& to, data::Samples const& from) {
     to.values.insert(to.values.end(), from.values.begin(), from.values.end());
 }
 
-TrainingSet load(data::Split const& split) {
-    TrainingSet set{split.suspects.info(), {}};
-    for (data::View const* view : {&split.members, &split.filler})
-        if (view->size() > 0)
-            append(set.samples, view->read(0, view->size()));
+TrainingSet load(TrainingData const& data) {
+    TrainingSet set;
+    for (data::View const& view : data.parts)
+        if (view.size() > 0) {
+            set.info = view.info();
+            append(set.samples, view.read(0, view.size()));
+        }
     for (std::size_t i = 0; i < set.size(); ++i)
         set.samples.ids[i] = i; // ids of two files may coincide; positions never do
     return set;
@@ -218,7 +220,8 @@ class Trainer {
     std::vector<torch::Tensor> parameters_, statistics_, counters_;
 };
 
-std::unique_ptr<torch::optim::Optimizer> make_optimizer(job::Train const& options, Network const& network) {
+std::unique_ptr<torch::optim::Optimizer> make_optimizer(job::Optimisation const& options,
+                                                        Network const& network) {
     if (options.optimizer == "adam")
         return std::make_unique<torch::optim::Adam>(
             network.parameters(),
@@ -230,7 +233,7 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(job::Train const& option
 }
 
 // Error(usage), on all ranks alike, if the gradients of one step are more than MPI can count
-void check_step_size(job::Train const& options, Network const& network) {
+void check_step_size(job::Optimisation const& options, Network const& network) {
     std::int64_t length = 2;
     for (auto const& tensors : {network.parameters(), network.buffers()})
         for (torch::Tensor const& tensor : tensors)
@@ -266,12 +269,10 @@ std::string evaluate(Network& network, data::View const& view, TrainingRun const
     return described(loss / n, accuracy / n);
 }
 
-void log_evaluation(Network& network, data::Split const& split, TrainingRun const& run,
+void log_evaluation(Network& network, TrainingData const& data, TrainingRun const& run,
                     torch::Device device) {
-    for (auto const& [name, view] : {std::pair("members", split.members.size() ? &split.members : nullptr),
-                                     std::pair("held-out", split.held_out ? &*split.held_out : nullptr)})
-        if (view)
-            spdlog::info("  {}: {}", name, evaluate(network, *view, run, device));
+    for (auto const& [name, view] : data.watched)
+        spdlog::info("  {}: {}", name, evaluate(network, view, run, device));
 }
 
 bool anyone_stops(comm::Communicator const& comm) {
@@ -280,7 +281,7 @@ bool anyone_stops(comm::Communicator const& comm) {
 
 } // namespace
 
-double learning_rate(job::Train const& options, double epoch) {
+double learning_rate(job::Optimisation const& options, double epoch) {
     double const done = epoch / static_cast<double>(options.epochs);
     double rate = options.learning_rate;
     if (epoch < options.warmup_epochs)
@@ -292,19 +293,19 @@ double learning_rate(job::Train const& options, double epoch) {
     return rate;
 }
 
-void train(comm::Communicator const& comm, Network& network, data::Split const& split, TrainingRun const& run,
+void train(comm::Communicator const& comm, Network& network, TrainingData const& data, TrainingRun const& run,
            torch::Device device) {
-    TrainingSet const set = comm::agree(comm, [&] { return load(split); });
+    TrainingSet const set = comm::agree(comm, [&] { return load(data); });
     check_step_size(run.options, network);
     auto const optimizer = make_optimizer(run.options, network);
     std::int64_t first = 0;
     if (run.resume)
         first = load_checkpoint(comm, run.checkpoint, run.job_hash, network, *optimizer, device);
     if (first < run.options.epochs)
-        spdlog::info("training {} on {} samples ({} members), epochs {} to {}", run.options.network,
-                     set.size(), split.members.size(), first + 1, run.options.epochs);
+        spdlog::info("training {} on {} samples, epochs {} to {}", run.options.network, set.size(), first + 1,
+                     run.options.epochs);
     else
-        spdlog::info("the trained target is there: {}", run.checkpoint.string());
+        spdlog::info("the trained {} is there: {}", run.options.network, run.checkpoint.string());
 
     Trainer trainer(comm, set, run, network, *optimizer, device);
     for (std::int64_t epoch = first; epoch < run.options.epochs; ++epoch) {
@@ -317,7 +318,7 @@ void train(comm::Communicator const& comm, Network& network, data::Split const& 
             spdlog::info("epoch {}/{}: {}", done, run.options.epochs, described(loss, accuracy));
         }
         if (run.options.evaluate_every && done % run.options.evaluate_every == 0 && comm.is_root())
-            log_evaluation(network, split, run, device);
+            log_evaluation(network, data, run, device);
         if (stop)
             throw comm::AgreedError(Exit::stopped,
                                     fmt::format("stopped on a signal after epoch {}/{}, state saved. Run "

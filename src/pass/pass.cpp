@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <future>
+#include <numeric>
 #include <optional>
 #include <set>
 
@@ -89,7 +90,7 @@ class Loop {
                 Shard const shard = plan_[number];
                 done += size_of(shard);
                 unwritten_sources_.insert(shard.source);
-                unwritten_bytes_ += size_of(shard) * sources_[shard.source].columns.size() * sizeof(float);
+                unwritten_bytes_ += size_of(shard) * sources_[shard.source].row_values() * sizeof(float);
             }
             progress.update(done);
             bool const last = first + ranks() >= missing_.size();
@@ -171,6 +172,7 @@ class Loop {
     }
 
     void write_columns(std::size_t source) {
+        std::uint64_t before = 0; // values per sample in the columns before this one
         std::vector<store::RowRange> ranges;
         for (Computed const& computed : unwritten_)
             if (computed.shard->source == source)
@@ -180,10 +182,12 @@ class Loop {
             for (Computed const& computed : unwritten_) {
                 if (computed.shard->source != source)
                     continue;
-                std::size_t const count = computed.shard->end - computed.shard->begin;
-                auto const begin = computed.values.begin() + static_cast<std::ptrdiff_t>(c * count);
-                values.insert(values.end(), begin, begin + static_cast<std::ptrdiff_t>(count));
+                std::uint64_t const count = size_of(*computed.shard);
+                auto const begin = computed.values.begin() + static_cast<std::ptrdiff_t>(before * count);
+                values.insert(values.end(), begin,
+                              begin + static_cast<std::ptrdiff_t>(sources_[source].width(c) * count));
             }
+            before += sources_[source].width(c);
             file_.write<float>(sources_[source].columns[c], ranges, values);
             fault_point("shard");
         }
@@ -216,6 +220,10 @@ class Loop {
 };
 
 } // namespace
+
+std::uint64_t Source::row_values() const {
+    return widths.empty() ? columns.size() : std::accumulate(widths.begin(), widths.end(), std::uint64_t{0});
+}
 
 ShardPlan::ShardPlan(std::span<Source const> sources, std::uint64_t shard_size)
     : first_{0}, shard_size_(shard_size) {

@@ -27,6 +27,11 @@ bool is_float32(Column const& column) {
     return H5Tequal(column.type, native_type<float>()) > 0;
 }
 
+// Values in one row
+std::uint64_t row_width(Shape const& shape) {
+    return std::accumulate(shape.begin() + 1, shape.end(), std::uint64_t{1}, std::multiplies<>());
+}
+
 void describe(Handle const& file, Column const& column) {
     write_string(file, column.path, "description", column.description);
     write_string(file, column.path, "units", column.units);
@@ -193,8 +198,7 @@ void ResultFile::fill_with_nan(Column const& column) {
     auto const ranks = static_cast<std::uint64_t>(comm_.size()),
                rank = static_cast<std::uint64_t>(comm_.rank());
     std::uint64_t const rows = column.shape.front(), end = rows * (rank + 1) / ranks;
-    std::uint64_t const width =
-        std::accumulate(column.shape.begin() + 1, column.shape.end(), std::uint64_t{1}, std::multiplies<>());
+    std::uint64_t const width = row_width(column.shape);
     std::uint64_t const longest = rows == 0 ? 0 : rows / ranks + 1;
     std::vector<float> const nan(std::min(kPiece, longest) * width, std::numeric_limits<float>::quiet_NaN());
     for (std::uint64_t done = 0; done < longest; done += kPiece) {
@@ -206,8 +210,9 @@ void ResultFile::fill_with_nan(Column const& column) {
 
 std::vector<float> ResultFile::read(std::string const& column, std::uint64_t begin,
                                     std::uint64_t count) const {
-    std::vector<float> values(count);
-    read_rows(dataset(column), begin, count, native_type<float>(), values.data());
+    Handle const& from = dataset(column);
+    std::vector<float> values(count * row_width(shape_of(from)));
+    read_rows(from, begin, count, native_type<float>(), values.data());
     return values;
 }
 

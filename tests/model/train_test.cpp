@@ -5,6 +5,7 @@
 #include "assay/base/signals.hpp"
 #include "assay/comm/agree.hpp"
 #include "assay/comm/collectives.hpp"
+#include "assay/data/split.hpp"
 #include "assay/model/autoregressive_networks.hpp"
 #include "assay/model/checkpoint.hpp"
 #include "assay/model/classifier_networks.hpp"
@@ -46,6 +47,7 @@ void write_images(std::filesystem::path const& path, std::size_t count, std::uin
 
 struct Training {
     data::Split split;
+    job::Train options; // the run's, and what makes the network
     TrainingRun run;
 };
 
@@ -58,7 +60,7 @@ Training training(SharedFolder const& folder, std::size_t count, std::string con
     job.dataset.suspects = (folder / "d.h5").string();
     job.train.network = network;
     result.split = data::make_split({}, job);
-    job::Train& options = result.run.options;
+    job::Train& options = result.options;
     options = job.train;
     options.width = width;
     options.momentum = 0;
@@ -80,18 +82,20 @@ Batch whole(Training const& training) {
 }
 
 std::shared_ptr<ClassifierNetwork> untrained(Training const& training) {
-    return make_classifier(training.run.options, training.split.suspects.info(), 2, training.run.seed);
+    return make_classifier(training.options, training.split.suspects.info(), 2, training.run.seed);
 }
 
 // A network made and trained
 std::shared_ptr<Network> train(comm::Communicator const& comm, Training const& training) {
-    job::Train const& options = training.run.options;
+    job::Train const& options = training.options;
     std::shared_ptr<Network> network;
     if (options.network == "made" || options.network == "transformer")
         network = make_autoregressive(options, training.split.suspects.info(), 2, training.run.seed);
     else
         network = untrained(training);
-    model::train(comm, *network, training.split, training.run, torch::kCPU);
+    TrainingRun run = training.run;
+    run.options = options;
+    model::train(comm, *network, {{training.split.members, training.split.filler}}, run, torch::kCPU);
     return network;
 }
 
@@ -165,8 +169,8 @@ TEST(Train, OneStepFollowsTheGradientOfTheWholeBatch) {
     for (char const* name : {"mlp", "cnn"}) {
         SCOPED_TRACE(name);
         Training training = ::training(folder, 37, name, 6); // a last unit of one sample
-        training.run.options.batch_size = 64;                // more than there are: the mean is over the 37
-        training.run.options.learning_rate = 0.1;
+        training.options.batch_size = 64;                    // more than there are: the mean is over the 37
+        training.options.learning_rate = 0.1;
         training.run.normalisation = {{0.5}, {2}};
         auto const network = untrained(training);
         torch::Tensor const before = flat(*network);
@@ -185,8 +189,8 @@ TEST(Train, OneStepFollowsTheGradientOfTheWholeBatch) {
 TEST(Train, EpochsSeeEverySampleOnce) {
     SharedFolder const folder;
     Training training = ::training(folder, 32, "mlp", 6);
-    training.run.options.batch_size = 8;
-    training.run.options.learning_rate = 1e-3; // so small that four steps are one, to first order
+    training.options.batch_size = 8;
+    training.options.learning_rate = 1e-3; // so small that four steps are one, to first order
     auto const network = untrained(training);
     torch::Tensor const before = flat(*network);
     mean_loss(*network, whole(training)).backward();
@@ -204,7 +208,7 @@ TEST(Train, SeveralStepsMatchTorchsOwnLoop) {
     for (char const* optimizer : {"sgd", "adam"}) {
         SCOPED_TRACE(optimizer);
         Training training = ::training(folder, 30, "mlp", 6);
-        job::Train& options = training.run.options;
+        job::Train& options = training.options;
         options.optimizer = optimizer;
         options.epochs = 4;
         options.learning_rate = 0.02;
@@ -243,8 +247,8 @@ TEST(Train, LearnsFromMembersAndFiller) {
     training.split = data::make_split({}, job);
     ASSERT_EQ(training.split.members.size(), 6U);
     ASSERT_EQ(training.split.filler.size(), 14U);
-    training.run.options.learning_rate = 0.1;
-    training.run.options.batch_size = 20;
+    training.options.learning_rate = 0.1;
+    training.options.batch_size = 20;
 
     auto const network = untrained(training);
     torch::Tensor loss = 6 * mean_loss(*network, whole(training));
@@ -262,11 +266,11 @@ TEST(Train, AugmentsAnewInEachEpoch) {
     // How much two steps from almost the same parameters differ, as a share of one
     auto const difference = [&](char const* augment) {
         Training training = ::training(folder, 16, "mlp", 6);
-        training.run.options.learning_rate = 1e-3;
-        training.run.options.augment = augment;
+        training.options.learning_rate = 1e-3;
+        training.options.augment = augment;
         torch::Tensor const start = flat(*untrained(training));
         torch::Tensor const one = flat(*train(world(), training));
-        training.run.options.epochs = 2;
+        training.options.epochs = 2;
         torch::Tensor const two = flat(*train(world(), training));
         return (((two - one) - (one - start)).norm() / (one - start).norm()).item<double>();
     };
@@ -277,8 +281,8 @@ TEST(Train, AugmentsAnewInEachEpoch) {
 TEST(Train, FitsWhatCanBeLearned) {
     SharedFolder const folder;
     Training training = ::training(folder, 40, "mlp", 8);
-    training.run.options.epochs = 20;
-    training.run.options.batch_size = 10;
+    training.options.epochs = 20;
+    training.options.batch_size = 10;
     auto const trained = train(world(), training);
     Batch const batch = whole(training);
     EXPECT_TRUE(trained->loss(batch, 0).accuracy.eq(1).all().item<bool>());
@@ -291,7 +295,7 @@ TEST(Train, GivesTheSameBytesOnAnyNumberOfRanks) {
                                              Pair{"made", "adam"}, Pair{"transformer", "adam"}}) {
         SCOPED_TRACE(network);
         Training training = ::training(folder, 21, network, 8, 0.5F);
-        job::Train& options = training.run.options;
+        job::Train& options = training.options;
         options.optimizer = optimizer;
         options.augment = "crop_flip";
         options.schedule = "cosine";
@@ -307,16 +311,16 @@ TEST(Train, GivesTheSameBytesOnAnyNumberOfRanks) {
 TEST(Train, BatchNormIsTheSameOnAnyNumberOfRanks) {
     SharedFolder const folder;
     Training training = ::training(folder, 32, "resnet18", 8);
-    training.run.options.norm = "batch";
-    training.run.options.epochs = 2;
-    training.run.options.batch_size = 16;
+    training.options.norm = "batch";
+    training.options.epochs = 2;
+    training.options.batch_size = 16;
     expect_same_on_any_ranks(folder, training);
 }
 
 TEST(Train, BatchNormStatisticsAreThoseOfTheWholeBatch) {
     SharedFolder const folder;
     Training training = ::training(folder, 16, "resnet18", 8);
-    training.run.options.norm = "batch";
+    training.options.norm = "batch";
     auto const network = untrained(training);
     torch::NoGradGuard const no_grad;
     torch::Tensor const stem =
@@ -335,7 +339,7 @@ TEST(Train, ResumesToTheSameBytes) {
          {Pair{"sgd", "cnn"}, Pair{"adam", "resnet18"}, Pair{"adam", "made"}}) {
         SCOPED_TRACE(network);
         Training training = ::training(folder, 12, network, 8, 0.5F);
-        job::Train& options = training.run.options;
+        job::Train& options = training.options;
         options.norm = "batch";
         options.optimizer = optimizer;
         options.momentum = 0.9;
@@ -416,8 +420,8 @@ TEST(Train, RefusesADamagedCheckpoint) {
 TEST(Train, StopsWhenTheLossIsNotFinite) {
     SharedFolder const folder;
     Training training = ::training(folder, 16, "mlp", 8, 1e30F); // parameters leave the range of floats
-    training.run.options.learning_rate = 100;
-    training.run.options.epochs = 5;
+    training.options.learning_rate = 100;
+    training.options.epochs = 5;
     expect_in(training_error(Exit::data, training), {"diverged in epoch", "model.train.learning_rate=100"});
 }
 
@@ -462,9 +466,9 @@ TEST(LearningRate, RisesFromZeroWhileWarmingUp) {
 TEST(TrainStop, SavesItsStateAndGoesOnFromThere) {
     SharedFolder const folder;
     Training training = ::training(folder, 16, "cnn", 4);
-    training.run.options.epochs = 3;
-    training.run.options.checkpoint_every = 100;
-    training.run.options.momentum = 0.9;
+    training.options.epochs = 3;
+    training.options.checkpoint_every = 100;
+    training.options.momentum = 0.9;
     std::string const uninterrupted = digest(*train(world(), training));
     training.run.checkpoint = folder / "stopped.pt";
     training.run.resume = true;

@@ -40,6 +40,15 @@ std::string column_path(std::size_t source, std::size_t column) {
     return "/source" + std::to_string(source) + "/column" + std::to_string(column);
 }
 
+// Every second column of a source holds three values per sample
+std::uint64_t width_of(std::size_t column) {
+    return column % 2 == 0 ? 1 : 3;
+}
+
+float value_of(std::size_t source, std::size_t column, std::uint64_t i, std::uint64_t place) {
+    return value_of(source, column, i) + 0.125F * static_cast<float>(place);
+}
+
 // Sources of these sizes; source s has s + 1 columns. Ids travel from read() to compute(), and values follow
 // from ids
 std::vector<Source> make_sources(std::vector<std::uint64_t> const& sizes, Calls& calls) {
@@ -48,8 +57,10 @@ std::vector<Source> make_sources(std::vector<std::uint64_t> const& sizes, Calls&
         Source source;
         source.name = "source " + std::to_string(s);
         source.size = sizes[s];
-        for (std::size_t c = 0; c <= s; ++c)
+        for (std::size_t c = 0; c <= s; ++c) {
             source.columns.push_back(column_path(s, c));
+            source.widths.push_back(width_of(c));
+        }
         source.read = [&calls](std::uint64_t begin, std::uint64_t end) {
             ++calls.read;
             data::Samples samples;
@@ -62,7 +73,8 @@ std::vector<Source> make_sources(std::vector<std::uint64_t> const& sizes, Calls&
             std::vector<float> values;
             for (std::size_t c = 0; c <= s; ++c)
                 for (std::uint64_t id : samples.ids)
-                    values.push_back(value_of(s, c, id));
+                    for (std::uint64_t place = 0; place < width_of(c); ++place)
+                        values.push_back(value_of(s, c, id, place));
             return values;
         };
         sources.push_back(std::move(source));
@@ -73,9 +85,12 @@ std::vector<Source> make_sources(std::vector<std::uint64_t> const& sizes, Calls&
 store::ResultLayout layout_of(std::vector<Source> const& sources) {
     store::ResultLayout layout;
     for (Source const& source : sources)
-        for (std::string const& column : source.columns)
+        for (std::size_t c = 0; c < source.columns.size(); ++c) {
+            store::Shape const shape =
+                width_of(c) == 1 ? store::Shape{source.size} : store::Shape{source.size, width_of(c)};
             layout.columns.push_back(
-                {column, store::native_type<float>(), {source.size}, "a test column", "1", ""});
+                {source.columns[c], store::native_type<float>(), shape, "a test column", "1", ""});
+        }
     layout.shards = ShardPlan(sources, kShardSize).size();
     return layout;
 }
@@ -102,9 +117,10 @@ void expect_all_values(std::filesystem::path const& path, std::vector<Source> co
     for (std::size_t s = 0; s < sources.size(); ++s)
         for (std::size_t c = 0; c < sources[s].columns.size(); ++c) {
             auto const values = store::read_all<float>(store::open_dataset(file, column_path(s, c)));
-            ASSERT_EQ(values.size(), sources[s].size);
+            ASSERT_EQ(values.size(), sources[s].size * width_of(c));
             for (std::uint64_t i = 0; i < values.size(); ++i)
-                ASSERT_EQ(values[i], value_of(s, c, i)) << column_path(s, c) << " at " << i;
+                ASSERT_EQ(values[i], value_of(s, c, i / width_of(c), i % width_of(c)))
+                    << column_path(s, c) << " at " << i;
         }
 }
 
@@ -297,9 +313,9 @@ TEST(Pass, ComputesDamagedShardsAgain) {
     auto const sources = make_sources({10, 13}, first); // shards 0 to 2 and 3 to 6
     run(world(), folder / "r.h5", sources);
     change_file(folder / "r.h5", [](store::Handle const& file) {
-        float value = value_of(1, 1, 5); // shard 4, its second column
+        float value = value_of(1, 0, 5); // shard 4, its first column
         reinterpret_cast<unsigned char*>(&value)[1] ^= 4;
-        store::write_rows(store::open_dataset(file, column_path(1, 1)), 5, 1, store::native_type<float>(),
+        store::write_rows(store::open_dataset(file, column_path(1, 0)), 5, 1, store::native_type<float>(),
                           &value);
         std::uint64_t const checksum = 1;
         store::write_rows(store::open_dataset(file, "/ledger/shard_checksum"), 2, 1,

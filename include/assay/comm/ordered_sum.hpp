@@ -21,5 +21,7 @@ inline int owner_of_part(std::size_t part, Communicator const& comm) {
 //! count.
 std::vector<float> ordered_sum(Communicator const& comm, std::span<float const> mine, std::size_t parts,
                                std::size_t length);
+std::vector<double> ordered_sum(Communicator const& comm, std::span<double const> mine, std::size_t parts,
+                                std::size_t length);
 
 } // namespace assay::comm

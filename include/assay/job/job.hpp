@@ -34,7 +34,9 @@ struct General {
     std::string kind = "usage", name = "unnamed";
     std::int64_t seed = 0;
     void fields(auto&& visit) {
-        visit("kind", kind, one_of({"usage"}), "", "the question: what share of the suspect data was used");
+        visit("kind", kind, one_of({"usage", "generate", "valuation"}), "",
+              "usage: what share of the suspect data was used; generate: train a generator, sample it; "
+              "valuation: credit training samples for generated ones");
         visit("name", name, any(), "", "names the output folder; letters, digits, '.', '_', '-'");
         visit("seed", seed, at_least(0), "", "every random draw follows from it");
     }
@@ -70,26 +72,12 @@ struct Model {
     }
 };
 
-struct Train {
-    std::string network, norm = "group", filler, optimizer = "sgd", schedule = "constant", augment = "none";
-    std::int64_t width = 0, pool = 2, levels = 16, set_size = 0, epochs = 20, batch_size = 128,
-                 micro_batch = 32, evaluate_every = 0, checkpoint_every = 5;
-    double usage_fraction = 1, learning_rate = 0.05, momentum = 0.9, weight_decay = 0, warmup_epochs = 0;
+//! How a built-in network is trained; the sections of networks begin with what is their own.
+struct Optimisation {
+    std::string network, optimizer = "sgd", schedule = "constant", augment = "none";
+    std::int64_t epochs = 20, batch_size = 128, micro_batch = 32, evaluate_every = 0, checkpoint_every = 5;
+    double learning_rate = 0.05, momentum = 0.9, weight_decay = 0, warmup_epochs = 0;
     void fields(auto&& visit) {
-        visit("network", network, one_of({"", "mlp", "cnn", "resnet18", "made", "transformer"}), "",
-              "built-in network to train; empty = none");
-        visit("norm", norm, one_of({"group", "batch"}), "", "normalisation in resnet18");
-        visit("width", width, in(0, 4096), "",
-              "hidden units (mlp, made, transformer) or channels of the first layer; 0 = the network's own");
-        visit("pool", pool, in(1, 64), "pixels",
-              "made, transformer: side of the squares whose mean becomes one token");
-        visit("levels", levels, in(2, 256), "", "made, transformer: grey levels that a token tells apart");
-        visit("usage_fraction", usage_fraction, in(0, 1), "share",
-              "share of the suspects that the target is trained on");
-        visit("set_size", set_size, at_least(0), "samples",
-              "training set size, members topped up with filler; 0 = as many as suspects");
-        visit("filler", filler, any(), "path",
-              "data set file for the rest of the training set; may be the suspects' file");
         visit("epochs", epochs, in(1, 1e6), "", "passes over the training set");
         visit("batch_size", batch_size, in(1, 1e6), "samples", "per optimiser step, over all ranks together");
         visit("micro_batch", micro_batch, in(1, 1e6), "samples",
@@ -105,9 +93,111 @@ struct Train {
         visit("augment", augment, one_of({"none", "crop_flip"}), "",
               "crop_flip: shift by up to 2 pixels and mirror");
         visit("evaluate_every", evaluate_every, in(0, 1e6), "epochs",
-              "log accuracy on members and held-out samples; 0 = never");
+              "log loss and accuracy on members and held-out samples; 0 = never");
         visit("checkpoint_every", checkpoint_every, in(1, 1e6), "epochs",
               "how much training a killed job may lose");
+    }
+};
+
+struct Train : Optimisation {
+    std::string norm = "group", filler;
+    std::int64_t width = 0, pool = 2, levels = 16, set_size = 0;
+    double usage_fraction = 1;
+    void fields(auto&& visit) {
+        visit("network", network, one_of({"", "mlp", "cnn", "resnet18", "made", "transformer"}), "",
+              "built-in network to train; empty = none");
+        visit("norm", norm, one_of({"group", "batch"}), "", "normalisation in resnet18");
+        visit("width", width, in(0, 4096), "",
+              "hidden units (mlp, made, transformer) or channels of the first layer; 0 = the network's own");
+        visit("pool", pool, in(1, 64), "pixels",
+              "made, transformer: side of the squares whose mean becomes one token");
+        visit("levels", levels, in(2, 256), "", "made, transformer: grey levels that a token tells apart");
+        visit("usage_fraction", usage_fraction, in(0, 1), "share",
+              "share of the suspects that the target is trained on");
+        visit("set_size", set_size, at_least(0), "samples",
+              "training set size, members topped up with filler; 0 = as many as suspects");
+        visit("filler", filler, any(), "path",
+              "data set file for the rest of the training set; may be the suspects' file");
+        Optimisation::fields(visit);
+    }
+};
+
+//! [dataset] of a job that generates.
+struct GenerateData {
+    std::string training, exclude;
+    std::int64_t training_count = 0, subset = 0, classes = 0;
+    double share = 1;
+    void fields(auto&& visit) {
+        visit("training", training, any(), "path", "data set file that the generator learns from");
+        visit("training_count", training_count, at_least(0), "samples",
+              "random subset of that size; 0 = all");
+        visit("share", share, in(0, 1), "share", "part of these that is trained on, chosen by id");
+        visit("subset", subset, at_least(0), "", "which random part, where share is below 1");
+        visit(
+            "exclude", exclude, any(), "path",
+            "file with /exclude: ids that are not trained on, as a valuation job writes them; empty = none");
+        visit("classes", classes, in(0, 1e6), "", "number of classes; 0 = largest label + 1");
+    }
+};
+
+//! [dataset] of a valuation job.
+struct ValuationData {
+    std::string training, generated, held_out, groups, attributes;
+    std::int64_t training_count = 0, generated_count = 0, held_out_count = 0, classes = 0;
+    void fields(auto&& visit) {
+        visit("training", training, any(), "path", "data set file of the samples to be credited");
+        visit("training_count", training_count, at_least(0), "samples",
+              "random subset of that size; 0 = all");
+        visit("generated", generated, any(), "path",
+              "data set file of the generated samples; empty = made by this job (section generator)");
+        visit("generated_count", generated_count, at_least(0), "samples",
+              "random subset of that size; 0 = all");
+        visit("held_out", held_out, any(), "path",
+              "data set file certainly not used in training, for the memorisation audit; empty = none");
+        visit("held_out_count", held_out_count, at_least(0), "samples",
+              "random subset of that size; 0 = all");
+        visit("groups", groups, any(), "",
+              "credit is also summed by group: \"label\", or an integer array of the training file "
+              "(\"/contributor\"); empty = no groups");
+        visit("attributes", attributes, any(), "",
+              "array of 0/1 [N, a] in the training and the generated file (\"/attributes\"); empty = none");
+        visit("classes", classes, in(0, 1e6), "", "number of classes; 0 = largest label + 1");
+    }
+};
+
+struct Generator : Optimisation {
+    std::string file;
+    std::int64_t width = 0, latent = 0, timesteps = 1000;
+    Generator() {
+        optimizer = "adam";
+        learning_rate = 1e-3;
+    }
+    void fields(auto&& visit) {
+        visit("network", network, one_of({"", "vae", "gan", "ddpm"}), "",
+              "built-in generator, conditioned on the label; empty = none");
+        visit("file", file, any(), "path",
+              "checkpoint of a generator trained before by the same network's section; empty = train it");
+        visit("width", width, in(0, 4096), "", "channels or hidden units; 0 = the network's own");
+        visit("latent", latent, in(0, 4096), "", "vae, gan: latent dimensions; 0 = the network's own");
+        visit("timesteps", timesteps, in(2, 10000), "", "ddpm: steps of the noise schedule");
+        Optimisation::fields(visit);
+    }
+};
+
+struct Generate {
+    std::int64_t count = 1000, steps = 50, score_draws = 8;
+    std::string labels = "balanced", score;
+    double guidance = 1;
+    void fields(auto&& visit) {
+        visit("count", count, in(0, 1e9), "samples", "how many to sample");
+        visit("labels", labels, one_of({"balanced", "training"}), "",
+              "balanced: the classes in turn; training: as frequent as in the training set");
+        visit("steps", steps, in(1, 10000), "", "ddpm: sampling steps (DDIM)");
+        visit("guidance", guidance, in(0, 100), "",
+              "ddpm: classifier-free guidance; 1 = none, 0 = unconditional");
+        visit("score", score, any(), "path",
+              "data set file whose samples get their loss under the trained generator; empty = none");
+        visit("score_draws", score_draws, in(1, 10000), "", "noise draws per scored sample");
     }
 };
 
@@ -153,6 +243,76 @@ struct Usage {
     }
 };
 
+struct Features {
+    std::string space = "pixels", model, method = "auto", given_training, given_generated, given_held_out,
+                normalise = "none", storage = "float32", second = "none", second_model, second_training,
+                second_generated;
+    std::vector<double> mean, deviation;
+    std::int64_t components = 64;
+    void fields(auto&& visit) {
+        visit("space", space, one_of({"pixels", "pca", "model", "given"}), "",
+              "where samples are compared: stored values, their principal components, a model's features, or "
+              "arrays made elsewhere");
+        visit("model", model, any(), "path", "TorchScript file, for space = \"model\"");
+        visit("method", method, one_of({"auto", "features", "encode"}), "",
+              "method of the model; auto: features where it has one, else encode");
+        visit("mean", mean, any(), "",
+              "per channel, subtracted after scaling bytes to [0, 1], for models; empty = 0");
+        visit("deviation", deviation, any(), "", "per channel, divided by; empty = 1");
+        visit("components", components, in(1, 65536), "", "for space = \"pca\"");
+        visit("given_training", given_training, any(), "file:/array",
+              "features [N, d] of the training file's samples, for space = \"given\"");
+        visit("given_generated", given_generated, any(), "file:/array", "of the generated file's samples");
+        visit("given_held_out", given_held_out, any(), "file:/array", "of the held-out file's samples");
+        visit("normalise", normalise, one_of({"none", "l2"}), "", "l2: rows are scaled to length 1");
+        visit("storage", storage, one_of({"float32", "float16", "bfloat16"}), "",
+              "of features on disk and in memory; distances are exact for the stored values");
+        visit("second", second, one_of({"none", "pixels", "model", "given"}), "",
+              "space in which the nearest valuation.rerank of the first are put in order again");
+        visit("second_model", second_model, any(), "path", "as model");
+        visit("second_training", second_training, any(), "file:/array", "as given_training");
+        visit("second_generated", second_generated, any(), "file:/array", "as given_generated");
+    }
+};
+
+struct Valuation {
+    std::int64_t k = 50, rerank = 200, bootstrap = 200, shapley_k = 5, lists = 0, probes = 16,
+                 recall_queries = 256, listed = 100;
+    std::string distance = "l2", temperature = "perplexity", quality = "none", quality_mode = "mean1",
+                search = "exact", pixel_baseline = "no", lds;
+    double perplexity = 10, confidence = 0.95, removal_share = 0.1, memory = 0;
+    void fields(auto&& visit) {
+        visit("k", k, in(1, 1000), "", "nearest training samples that share the credit for a generated one");
+        visit("distance", distance, one_of({"l2", "squared_l2", "cosine", "inner_product"}), "", "");
+        visit("temperature", temperature, one_of({"perplexity", "median_gap", "paper", "uniform", "top1"}),
+              "", "how fast credit falls with distance (docs/valuation.md); paper: exp(-distance)");
+        visit("perplexity", perplexity, in(1, 1000), "", "effective number of neighbours that share");
+        visit("quality", quality, one_of({"none", "column", "sharpness", "entropy"}), "",
+              "weight of a generated sample; column: /quality of the generated file");
+        visit("quality_mode", quality_mode, one_of({"mean1", "raw"}), "",
+              "mean1: weights are scaled to mean 1");
+        visit("bootstrap", bootstrap, in(50, 100000), "", "replicates of the generated samples");
+        visit("confidence", confidence, in(0.5, 0.9999), "", "of intervals");
+        visit("shapley_k", shapley_k, in(1, 1000), "",
+              "neighbours of the classifier that KNN-Shapley values");
+        visit("listed", listed, in(1, 10000), "samples",
+              "training samples listed with intervals, most and least");
+        visit("removal_share", removal_share, in(0, 0.5), "share",
+              "share of the training samples in the removal lists");
+        visit("search", search, one_of({"exact", "ivf"}), "", "ivf: approximate, with its recall measured");
+        visit("lists", lists, in(0, 1e7), "", "ivf: inverted lists; 0 = 4 sqrt(N)");
+        visit("probes", probes, in(1, 1e7), "", "ivf: lists searched per query");
+        visit("recall_queries", recall_queries, in(1, 1e6), "samples",
+              "ivf: queries on which recall is measured");
+        visit("rerank", rerank, in(1, 4096), "", "candidates that the second space puts in order");
+        visit("pixel_baseline", pixel_baseline, one_of({"no", "yes"}), "",
+              "also search in stored values, for comparison");
+        visit("lds", lds, any(), "path",
+              "retraining outputs (docs/valuation.md): linear datamodeling score; empty = none");
+        visit("memory", memory, in(0, 1e6), "GiB", "that a rank may use; 0 = its share of what its host has");
+    }
+};
+
 //! A whole job, defaults filled in.
 struct Job {
     General job;
@@ -162,16 +322,34 @@ struct Job {
     Compute compute;
     Output output;
     Usage usage;
+    GenerateData generate_data;
+    ValuationData valuation_data;
+    Generator generator;
+    Generate generate;
+    Features features;
+    Valuation valuation;
 
-    //! Shows every section to a visitor: visit(path of the section, section).
+    //! Shows the sections that a job of this kind has to a visitor: visit(path of the section, section).
     void sections(auto&& visit) {
-        visit("job", job);
-        visit("dataset", dataset);
-        visit("model", model);
-        visit("model.train", train);
+        visit("job", job); // first: what follows depends on the kind
+        if (job.kind == "generate") {
+            visit("dataset", generate_data);
+        } else if (job.kind == "valuation") {
+            visit("dataset", valuation_data);
+            visit("features", features);
+            visit("valuation", valuation);
+        } else {
+            visit("dataset", dataset);
+            visit("model", model);
+            visit("model.train", train);
+            visit("usage", usage);
+        }
+        if (job.kind != "usage") {
+            visit("generator", generator);
+            visit("generate", generate);
+        }
         visit("compute", compute);
         visit("output", output);
-        visit("usage", usage);
     }
 
     bool trains() const { return model.file.empty(); }

@@ -4,6 +4,7 @@
 #include "assay/model/autoregressive.hpp"
 #include "assay/model/classifier.hpp"
 
+#include <functional>
 #include <string>
 
 namespace assay::model {
@@ -19,5 +20,13 @@ std::unique_ptr<Classifier> load_classifier(std::string const& bytes, std::strin
 //! for an answer of another shape or type, or with tokens outside [0, V).
 std::unique_ptr<Autoregressive> load_autoregressive(std::string const& bytes, std::string const& origin,
                                                     torch::Device device);
+
+//! What a model makes of samples: x [B, ...] float32 -> [B, F] float32 on the same device; what the script
+//! returns is flattened. Throws Error(data) for an answer of another type, or of another number of rows.
+using FeatureFunction = std::function<torch::Tensor(torch::Tensor const& x)>;
+
+//! `method`: "features", "encode", or "auto": the first of them that the script has.
+FeatureFunction load_features(std::string const& bytes, std::string const& origin, std::string const& method,
+                              torch::Device device);
 
 } // namespace assay::model

@@ -15,15 +15,20 @@ namespace assay::pass {
 
 //! One sequence of samples and the columns computed from it.
 struct Source {
-    std::string name;                 //!< for messages
-    std::uint64_t size = 0;           //!< N, samples
-    std::vector<std::string> columns; //!< float32 [N] columns of the results file
+    std::string name;                       //!< for messages
+    std::uint64_t size = 0;                 //!< N, samples
+    std::vector<std::string> columns;       //!< float32 [N] or [N, width] columns of the results file
+    std::vector<std::uint64_t> widths = {}; //!< of the columns; empty: 1 each
     //! Samples [begin, end), possibly with others that they are computed with. Runs on a thread of its own
     //! while compute() works on the shard before; may use HDF5, no MPI.
     std::function<data::Samples(std::uint64_t begin, std::uint64_t end)> read;
-    //! Values [columns x n], column after column, of the samples that read() returned. Runs on the main
+    //! Values of the samples that read() returned, column after column, each [n, width]. Runs on the main
     //! thread and may use neither HDF5 nor MPI. Batches must be cut at positions inside the shard.
     std::function<std::vector<float>(data::Samples&& samples)> compute;
+
+    std::uint64_t width(std::size_t column) const { return widths.empty() ? 1 : widths[column]; }
+    //! Values per sample in all columns together.
+    std::uint64_t row_values() const;
 };
 
 //! Samples [begin, end) of one source. Numbered through all sources: the numbers mean the same on any number

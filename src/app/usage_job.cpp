@@ -1,0 +1,109 @@
+#include "app/job_run.hpp"
+#include "app/target.hpp"
+#include "app/usage_pass.hpp"
+
+#include "assay/base/fault.hpp"
+#include "assay/base/log.hpp"
+#include "assay/comm/collectives.hpp"
+#include "assay/report/summary.hpp"
+#include "assay/usage/columns.hpp"
+#include "assay/usage/partners.hpp"
+
+#include <cstdio>
+
+namespace assay::app {
+
+namespace {
+
+// Collective. Every sample's values, shared out over the ranks
+void check_parts(JobRun const& run, data::Split const& split) {
+    comm::Communicator const& comm = run.comm;
+    check_samples(comm, split.suspects.dataset());
+    if (split.held_out)
+        check_samples(comm, split.held_out->dataset());
+    if (split.filler.size() > 0)
+        check_samples(comm, split.filler.dataset());
+    if (run.job.uses_partners())
+        comm::agree(comm, [&] {
+            usage::MixingCycles cycles(split.suspects, run.seed());
+            for (auto block = static_cast<std::uint64_t>(comm.rank()); block < cycles.blocks();
+                 block += static_cast<std::uint64_t>(comm.size()))
+                cycles.load(block);
+        });
+}
+
+// Collective
+Inputs hash_inputs(JobRun const& run) {
+    job::Job const& job = run.job;
+    return {hash_input(run.comm, "suspects_sha256", "suspects file", job.dataset.suspects),
+            hash_input(run.comm, "held_out_sha256", "held-out file", job.dataset.held_out),
+            hash_input(run.comm, "filler_sha256", "filler file", job.trains() ? job.train.filler : "")};
+}
+
+// Root. Fits, completes the results file, writes the summary, prints the answer
+void reduce_and_finish(JobRun const& run, pass::PassSummary const& summary) {
+    job::Job const& job = run.job;
+    std::filesystem::path const results = run.files.results(), partial = store::partial_of(results);
+    usage::AuditInput const input = usage::read_columns(partial, job);
+    usage::Audit const audit = usage::audit_usage(input, usage::audit_options(job));
+    fault_point("reduce");
+    auto const truth = report::read_truth(partial, input);
+    store::complete(results, usage::metrics(audit), {{"finished", utc_now()}},
+                    {{"shards_resumed", static_cast<std::int64_t>(summary.resumed)}});
+    report::write_summary(run.files.folder, report::summary(job.job.name, audit, truth), true);
+    fmt::print("{}results: {}\n{}\n", report::table(job.job.name, audit, truth), results.string(),
+               report::answer(audit));
+}
+
+} // namespace
+
+void run_usage(JobRun const& run) {
+    comm::Communicator const& comm = run.comm;
+    job::Job const& job = run.job;
+    torch::Device const device = run.placement.device;
+    data::Split const split = data::make_split(comm, job);
+    check_parts(run, split);
+    spdlog::info("{}: {} suspects, {} held-out samples, {} rank(s), device {}", job.job.name,
+                 split.suspects.size(), split.held_out ? split.held_out->size() : 0, comm.size(),
+                 device.str());
+
+    Inputs inputs = hash_inputs(run);
+    stop_before_work(comm, store::ResultFile::has_partial(run.files.results()) ||
+                               std::filesystem::exists(run.files.checkpoint()));
+    Target const target =
+        make_target(comm, job, split, training_key(job, inputs), run.files, run.request.resume, device);
+    inputs.push_back({"model_sha256", "model", target.sha256});
+    std::vector<pass::Source> const sources =
+        comm::agree(comm, [&] { return usage_sources(job, split, target, device); });
+    auto const shards = pass::ShardPlan(sources, run.shard_size()).size();
+    auto const write_known = [&](store::ResultFile& file) { write_known_columns(comm, file, job, split); };
+    pass::PassSummary const summary = compute_and_close(
+        open_results(run, run.files.results(),
+                     usage_layout(job, split, job_signals(job, split, target), shards), inputs, write_known),
+        [&](store::ResultFile& file) {
+            return pass::run_pass(comm, file, sources, {run.shard_size(), job.output.commit_seconds});
+        });
+    comm::agree(comm, [&] {
+        if (comm.is_root())
+            reduce_and_finish(run, summary);
+    });
+}
+
+void check_usage(JobRun const& run) {
+    job::Job const& job = run.job;
+    data::Split const split = data::make_split(run.comm, job);
+    check_parts(run, split);
+    Target const target = make_trial_target(run.comm, job, split, torch::kCPU); // a login node has no GPU
+    auto const sources =
+        comm::agree(run.comm, [&] { return usage_sources(job, split, target, torch::kCPU); });
+    auto const shards = pass::ShardPlan(sources, run.shard_size()).size();
+    if (run.comm.is_root())
+        fmt::print(
+            "{}: fine; {} suspects, {} held-out samples, {}{} classes, {} signals, {} shards, results "
+            "in {}\n",
+            run.request.job.string(), split.suspects.size(), split.held_out ? split.held_out->size() : 0,
+            job.trains() ? fmt::format("{} to train on, ", split.members.size() + split.filler.size()) : "",
+            split.classes, job_signals(job, split, target).size(), shards, run.files.results().string());
+}
+
+} // namespace assay::app
