@@ -1,7 +1,9 @@
 #include "assay/data/dataset.hpp"
 
+#include "data/column.hpp"
 #include "data/finite.hpp"
 
+#include "assay/data/rows.hpp"
 #include "assay/store/array.hpp"
 
 #include <algorithm>
@@ -71,37 +73,6 @@ std::string layout_of(store::Handle const& file, std::size_t rank, std::string c
     return *stored;
 }
 
-// A column [N] of the given type, or nothing if the file has none
-store::Handle open_column(store::Handle const& file, std::filesystem::path const& path,
-                          std::string const& name, std::string const& type, std::uint64_t size) {
-    if (!store::exists(file, "/" + name))
-        return {};
-    auto column = store::open_array(file, path, "/" + name);
-    if (auto const found = store::type_name(column); found != type)
-        fail(Exit::data, "{}: /{} is {} (must be {}). Write {}.astype(\"{}\")", path.string(), name, found,
-             type, name, type);
-    auto const shape = store::shape_of(column);
-    if (shape.size() != 1)
-        fail(Exit::data, "{}: /{} has {} axes (must be [N]). Write {}.reshape(-1)", path.string(), name,
-             shape.size(), name);
-    if (shape[0] != size)
-        fail(Exit::data,
-             "{}: /{} has {} entries, /samples {} (there must be one per sample). Write them again",
-             path.string(), name, shape[0], size);
-    store::require_written(column, path, "/" + name);
-    return column;
-}
-
-// Calls read_run(first row, number of rows, position in the result) for each run of consecutive rows
-template <class ReadRun>
-void for_each_run(std::span<std::uint64_t const> rows, ReadRun read_run) {
-    for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
-        for (end = begin + 1; end < rows.size() && rows[end] == rows[end - 1] + 1;)
-            ++end;
-        read_run(rows[begin], end - begin, begin);
-    }
-}
-
 } // namespace
 
 std::uint64_t DatasetInfo::sample_elements() const {
@@ -132,9 +103,11 @@ void Dataset::open() {
     info_.sample_shape.assign(shape.begin() + 1, shape.end());
     require_one_string(samples_, where);
     info_.layout = layout_of(file_, shape.size(), where);
-    labels_ = open_column(file_, path_, "labels", "int64", info_.size);
+    if (store::exists(file_, "/labels"))
+        labels_ = open_column(file_, path_, "/labels", {"int64", 1}, info_.size);
     info_.has_labels = static_cast<bool>(labels_);
-    ids_ = open_column(file_, path_, "ids", "uint64", info_.size);
+    if (store::exists(file_, "/ids"))
+        ids_ = open_column(file_, path_, "/ids", {"uint64", 1}, info_.size);
 }
 
 std::vector<std::uint64_t> Dataset::ids(std::uint64_t begin, std::uint64_t end) const {

@@ -113,6 +113,20 @@ Handle fixed_string(std::size_t size) {
     return type;
 }
 
+// Two kinds of 16 bits are in use (store/half.hpp); both have a sign in front and the mantissa at the end
+std::string float_name(Handle const& type) {
+    std::size_t const bits = 8 * H5Tget_size(type.id());
+    if (bits != 16)
+        return fmt::format("float{}", bits);
+    std::size_t sign = 0, exponent_at = 0, exponent = 0, mantissa_at = 0, mantissa = 0;
+    require(H5Tget_fields(type.id(), &sign, &exponent_at, &exponent, &mantissa_at, &mantissa),
+            "H5Tget_fields");
+    std::size_t const bias = H5Tget_ebias(type.id());
+    if (exponent == 5 && mantissa == 10 && bias == 15)
+        return "float16";
+    return exponent == 8 && mantissa == 7 && bias == 127 ? "bfloat16" : "other";
+}
+
 // Writes in place if the attribute exists, else creates it. The object is held open meanwhile: HDF5 1.10
 // loses an attribute opened by name on the file ("can't locate open attribute")
 void write_attribute(Handle const& file, std::string const& object, std::string const& name,
@@ -243,7 +257,7 @@ std::string type_name(Handle const& dataset) {
     case H5T_INTEGER:
         return fmt::format("{}int{}", H5Tget_sign(type.id()) == H5T_SGN_NONE ? "u" : "", bits);
     case H5T_FLOAT:
-        return fmt::format("float{}", bits);
+        return float_name(type);
     default:
         return "other";
     }

@@ -5,10 +5,11 @@ import re
 import common
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ORDER = ("base", "comm", "store", "job", "data", "model", "pass", "usage", "report")
+ORDER = ("base", "comm", "store", "job", "data", "model", "pass", "usage", "valuation", "report")
 MAY_USE = {room: set(ORDER[:i + 1]) for i, room in enumerate(ORDER)}
 MAY_USE["job"] = {"base", "job"}
 MAY_USE["comm"] = {"base", "comm"}
+MAY_USE["valuation"] -= {"usage"}  # stages do not know each other
 
 
 class Rooms(common.ProgramTest):

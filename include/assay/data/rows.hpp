@@ -32,4 +32,15 @@ class Rows {
     std::vector<std::uint64_t> before_; // set bits before every kBlock-th word
 };
 
+//! Calls visit(first row, number of rows, position in the list) for each run of consecutive rows in a list:
+//! what one read can fetch.
+template <class Visit>
+void for_each_run(std::span<std::uint64_t const> rows, Visit visit) {
+    for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+        for (end = begin + 1; end < rows.size() && rows[end] == rows[end - 1] + 1;)
+            ++end;
+        visit(rows[begin], end - begin, begin);
+    }
+}
+
 } // namespace assay::data
