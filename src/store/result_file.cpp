@@ -10,7 +10,6 @@
 #include <exception>
 #include <functional>
 #include <limits>
-#include <numeric>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -193,8 +192,7 @@ void ResultFile::fill_with_nan(Column const& column) {
     auto const ranks = static_cast<std::uint64_t>(comm_.size()),
                rank = static_cast<std::uint64_t>(comm_.rank());
     std::uint64_t const rows = column.shape.front(), end = rows * (rank + 1) / ranks;
-    std::uint64_t const width =
-        std::accumulate(column.shape.begin() + 1, column.shape.end(), std::uint64_t{1}, std::multiplies<>());
+    std::uint64_t const width = row_size(dataset(column.path));
     std::uint64_t const longest = rows == 0 ? 0 : rows / ranks + 1;
     std::vector<float> const nan(std::min(kPiece, longest) * width, std::numeric_limits<float>::quiet_NaN());
     for (std::uint64_t done = 0; done < longest; done += kPiece) {
@@ -202,13 +200,6 @@ void ResultFile::fill_with_nan(Column const& column) {
         RowRange const mine{begin, std::min(kPiece, end - begin)};
         write_ranges_of(column.path, {&mine, mine.count ? std::size_t{1} : 0}, column.type, nan.data());
     }
-}
-
-std::vector<float> ResultFile::read(std::string const& column, std::uint64_t begin,
-                                    std::uint64_t count) const {
-    std::vector<float> values(count);
-    read_rows(dataset(column), begin, count, native_type<float>(), values.data());
-    return values;
 }
 
 void ResultFile::write_checksums(std::span<std::uint64_t const> shards,

@@ -54,15 +54,21 @@ class ResultFile {
     ResultFile(ResultFile&&) = default;
     ~ResultFile();
 
-    //! This rank's ranges of rows of a 1-D column, ascending, `values` holding them one after the other;
+    //! This rank's ranges of rows of a column, ascending, `values` holding them one after the other;
     //! ranks without work pass none and still take part. Few calls with much in them are fast.
     template <class T>
     void write(std::string const& column, std::span<RowRange const> ranges, std::span<T const> values) {
         write_ranges_of(column, ranges, native_type<T>(), values.data());
     }
-    //! This rank's rows [begin, begin + count) of a float column. Local, but for a column's first use, which
-    //! opens it.
-    std::vector<float> read(std::string const& column, std::uint64_t begin, std::uint64_t count) const;
+    //! This rank's rows [begin, begin + count) of a column of T, row-major. Local, but for a column's first
+    //! use, which opens it.
+    template <class T = float>
+    std::vector<T> read(std::string const& column, std::uint64_t begin, std::uint64_t count) const {
+        Handle const& opened = dataset(column);
+        std::vector<T> values(count * row_size(opened));
+        read_rows(opened, begin, count, native_type<T>(), values.data());
+        return values;
+    }
 
     //! One flag per shard, the same on all ranks. Local: a copy of what is in memory.
     std::vector<std::uint8_t> const& shards_done() const { return done_; }
