@@ -250,6 +250,14 @@ Shape shape_of(Handle const& dataset) {
     return {dims.begin(), dims.end()};
 }
 
+std::uint64_t row_size(Handle const& dataset) {
+    Shape const shape = shape_of(dataset);
+    std::uint64_t elements = 1;
+    for (std::size_t axis = 1; axis < shape.size(); ++axis)
+        elements *= shape[axis];
+    return elements;
+}
+
 std::string type_name(Handle const& dataset) {
     Handle const type(H5Dget_type(dataset.id()), "H5Dget_type");
     std::size_t const bits = 8 * H5Tget_size(type.id());

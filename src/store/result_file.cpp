@@ -10,7 +10,6 @@
 #include <exception>
 #include <functional>
 #include <limits>
-#include <numeric>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -25,11 +24,6 @@ constexpr char const* kChecksum = "/ledger/shard_checksum";
 
 bool is_float32(Column const& column) {
     return H5Tequal(column.type, native_type<float>()) > 0;
-}
-
-// Values in one row
-std::uint64_t row_width(Shape const& shape) {
-    return std::accumulate(shape.begin() + 1, shape.end(), std::uint64_t{1}, std::multiplies<>());
 }
 
 void describe(Handle const& file, Column const& column) {
@@ -198,7 +192,7 @@ void ResultFile::fill_with_nan(Column const& column) {
     auto const ranks = static_cast<std::uint64_t>(comm_.size()),
                rank = static_cast<std::uint64_t>(comm_.rank());
     std::uint64_t const rows = column.shape.front(), end = rows * (rank + 1) / ranks;
-    std::uint64_t const width = row_width(column.shape);
+    std::uint64_t const width = row_size(dataset(column.path));
     std::uint64_t const longest = rows == 0 ? 0 : rows / ranks + 1;
     std::vector<float> const nan(std::min(kPiece, longest) * width, std::numeric_limits<float>::quiet_NaN());
     for (std::uint64_t done = 0; done < longest; done += kPiece) {
@@ -206,14 +200,6 @@ void ResultFile::fill_with_nan(Column const& column) {
         RowRange const mine{begin, std::min(kPiece, end - begin)};
         write_ranges_of(column.path, {&mine, mine.count ? std::size_t{1} : 0}, column.type, nan.data());
     }
-}
-
-std::vector<float> ResultFile::read(std::string const& column, std::uint64_t begin,
-                                    std::uint64_t count) const {
-    Handle const& from = dataset(column);
-    std::vector<float> values(count * row_width(shape_of(from)));
-    read_rows(from, begin, count, native_type<float>(), values.data());
-    return values;
 }
 
 void ResultFile::write_checksums(std::span<std::uint64_t const> shards,

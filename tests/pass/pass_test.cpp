@@ -189,7 +189,7 @@ TEST(ShardPlan, NumbersThroughAllSources) {
                                                 shards[i].end}),
                   expected[i])
             << i;
-    EXPECT_TRUE(ShardPlan({}, 4).size() == 0);
+    EXPECT_TRUE(ShardPlan(std::vector<Sequence>(), 4).size() == 0);
 }
 
 TEST(Pass, WritesEveryValueAtItsPlace) {

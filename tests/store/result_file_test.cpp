@@ -145,6 +145,33 @@ TEST_F(Results, ForgottenShardsStayForgotten) {
     again.close();
 }
 
+TEST_F(Results, WideColumnsOfAnyTypeAreReadBackByRows) {
+    constexpr std::uint64_t kWidth = 3;
+    ResultLayout wide;
+    wide.columns = {{"/neighbours/row", native_type<std::int64_t>(), {kRows, kWidth}, "rows", "1", ""},
+                    {"/neighbours/distance", native_type<double>(), {kRows, kWidth}, "distances", "1", ""}};
+    wide.shards = 1;
+    ResultFile file = ResultFile::create(world(), path(), wide);
+    auto const ranks = static_cast<std::uint64_t>(world().size()),
+               rank = static_cast<std::uint64_t>(world().rank());
+    RowRange const mine{kRows * rank / ranks, kRows * (rank + 1) / ranks - kRows * rank / ranks};
+    std::vector<std::int64_t> rows;
+    std::vector<double> distances;
+    for (std::uint64_t element = mine.begin * kWidth; element < (mine.begin + mine.count) * kWidth;
+         ++element) {
+        rows.push_back(static_cast<std::int64_t>(element) - 7);
+        distances.push_back(static_cast<double>(element) / 3);
+    }
+    file.write<std::int64_t>("/neighbours/row", {&mine, 1}, rows);
+    file.write<double>("/neighbours/distance", {&mine, 1}, distances);
+    world().barrier();
+    EXPECT_EQ(file.read<std::int64_t>("/neighbours/row", 21, 2),
+              (std::vector<std::int64_t>{56, 57, 58, 59, 60, 61}));
+    EXPECT_EQ(file.read<double>("/neighbours/distance", 5, 1),
+              (std::vector<double>{15 / 3., 16 / 3., 17 / 3.}));
+    file.close();
+}
+
 TEST_F(Results, AKilledRunLeavesAFileThatOpensAndClaimsOnlyWhatItHolds) {
     ResultFile file = ResultFile::create(world(), path(), layout());
     {

@@ -3,6 +3,7 @@
 
 #include "assay/comm/communicator.hpp"
 #include "assay/data/dataset.hpp"
+#include "assay/pass/shards.hpp"
 #include "assay/store/result_file.hpp"
 
 #include <cstdint>
@@ -31,37 +32,9 @@ struct Source {
     std::uint64_t row_values() const;
 };
 
-//! Samples [begin, end) of one source. Numbered through all sources: the numbers mean the same on any number
-//! of ranks.
-struct Shard {
-    std::uint64_t number = 0;
-    std::size_t source = 0;
-    std::uint64_t begin = 0, end = 0;
-};
-
-//! The shards of all sources, cut every `shard_size` samples; counted, not stored.
-class ShardPlan {
-  public:
-    ShardPlan(std::span<Source const> sources, std::uint64_t shard_size);
-
-    std::uint64_t size() const { return first_.back(); }
-    Shard operator[](std::uint64_t number) const;
-
-  private:
-    std::vector<std::uint64_t> sizes_; // of the sources
-    std::vector<std::uint64_t> first_; // number of each source's first shard; last, of all shards
-    std::uint64_t shard_size_;
-};
-
 struct PassOptions {
     std::uint64_t shard_size = 1024;
     double commit_seconds = 10; //!< root decides on time; all commit together
-};
-
-struct PassSummary {
-    std::uint64_t shards = 0;   //!< of the plan
-    std::uint64_t resumed = 0;  //!< found finished and intact
-    std::uint64_t computed = 0; //!< by this run, all ranks together
 };
 
 //! Collective. Computes the shards that `file` does not hold yet: while one is computed, the next is read;

@@ -58,6 +58,8 @@ Handle create_group(Handle const& file, std::string const& path);
 //! Names of the objects directly in a group, in byte order; empty if there is no such group.
 std::vector<std::string> names_in(Handle const& file, std::string const& group);
 Shape shape_of(Handle const& dataset);
+//! Elements of one row: the product of all extents but the first.
+std::uint64_t row_size(Handle const& dataset);
 //! "uint8", "int64", "uint64", "float32", "float64", "float16", "bfloat16" …, or "other".
 std::string type_name(Handle const& dataset);
 //! What a new dataset holds before it is written.

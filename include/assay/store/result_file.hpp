@@ -60,9 +60,15 @@ class ResultFile {
     void write(std::string const& column, std::span<RowRange const> ranges, std::span<T const> values) {
         write_ranges_of(column, ranges, native_type<T>(), values.data());
     }
-    //! Rows [begin, begin + count) of a float column, row after row. Local, but for a column's first use,
-    //! which opens it.
-    std::vector<float> read(std::string const& column, std::uint64_t begin, std::uint64_t count) const;
+    //! This rank's rows [begin, begin + count) of a column of T, row-major. Local, but for a column's first
+    //! use, which opens it.
+    template <class T = float>
+    std::vector<T> read(std::string const& column, std::uint64_t begin, std::uint64_t count) const {
+        Handle const& opened = dataset(column);
+        std::vector<T> values(count * row_size(opened));
+        read_rows(opened, begin, count, native_type<T>(), values.data());
+        return values;
+    }
 
     //! One flag per shard, the same on all ranks. Local: a copy of what is in memory.
     std::vector<std::uint8_t> const& shards_done() const { return done_; }
