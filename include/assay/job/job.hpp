@@ -276,13 +276,16 @@ struct Features {
 };
 
 struct Valuation {
-    std::int64_t k = 50, rerank = 200, bootstrap = 200, shapley_k = 5, lists = 0, probes = 16,
+    std::int64_t k = 50, depth = 100, rerank = 200, bootstrap = 200, shapley_k = 5, lists = 0, probes = 16,
                  recall_queries = 256, listed = 100;
     std::string distance = "l2", temperature = "perplexity", quality = "none", quality_mode = "mean1",
                 search = "exact", pixel_baseline = "no", lds;
     double perplexity = 10, confidence = 0.95, removal_share = 0.1, memory = 0;
     void fields(auto&& visit) {
         visit("k", k, in(1, 1000), "", "nearest training samples that share the credit for a generated one");
+        visit("depth", depth, in(1, 1000), "",
+              "neighbours that are kept of each, at least k: criteria, KNN-Shapley and later reductions use "
+              "them");
         visit("distance", distance, one_of({"l2", "squared_l2", "cosine", "inner_product"}), "", "");
         visit("temperature", temperature, one_of({"perplexity", "median_gap", "paper", "uniform", "top1"}),
               "", "how fast credit falls with distance (docs/valuation.md); paper: exp(-distance)");
