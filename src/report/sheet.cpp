@@ -144,8 +144,7 @@ void draw_row(Picture& on, std::size_t y, SheetRow const& row, Layout const& lay
 
 } // namespace
 
-Picture draw(Sheet const& given) {
-    Sheet sheet = given;
+Picture draw(Sheet sheet) {
     for (SheetSection& section : sheet.sections)
         for (SheetRow& row : section.rows)
             for (Cell& cell : row.cells)

@@ -33,7 +33,7 @@ struct Sheet {
 };
 
 //! Local. Everything in columns of one width, dark on white; pictures as resized_to_see() makes them.
-Picture draw(Sheet const& sheet);
+Picture draw(Sheet sheet);
 
 //! Local. A row for each of the first `classes` classes that occur in the view, with the first `columns`
 //! samples of it; `classes` rows in the view's order where there are no labels. Reads all labels.
