@@ -3,15 +3,13 @@
 #include "assay/base/error.hpp"
 #include "assay/base/stats.hpp"
 #include "assay/base/version.hpp"
+#include "assay/report/output_file.hpp"
 #include "assay/store/array.hpp"
-#include "assay/store/result_file.hpp"
 #include "assay/usage/columns.hpp"
 #include "assay/usage/score.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <sstream>
 
 namespace assay::report {
 
@@ -164,29 +162,7 @@ std::string answer(usage::Audit const& audit) {
 }
 
 void write_summary(std::filesystem::path const& folder, ordered_json const& summary, bool overwrite) {
-    std::filesystem::path const path = folder / "summary.json";
-    std::string const text = summary.dump(2) + "\n";
-    if (std::ifstream existing(path); existing && !overwrite) {
-        std::ostringstream old;
-        old << existing.rdbuf();
-        if (old.str() != text)
-            fail(Exit::usage,
-                 "{} exists with other numbers (nothing is overwritten unasked). Use --output or --overwrite",
-                 path.string());
-    }
-    std::error_code error; // a folder that cannot be made shows when the file is opened
-    std::filesystem::create_directories(folder, error);
-    std::filesystem::path const temporary = path.string() + ".new";
-    std::ofstream file(temporary);
-    file << text;
-    file.close();
-    if (file)
-        store::sync_to_disk(temporary);
-    if (file)
-        std::filesystem::rename(temporary, path, error);
-    if (!file || error)
-        fail(Exit::io, "{}: cannot be written (disk full, or no permission). Free space or use --output",
-             temporary.string());
+    write_output_file(folder / "summary.json", summary.dump(2) + "\n", overwrite);
 }
 
 } // namespace assay::report
