@@ -20,15 +20,18 @@ constexpr std::size_t kDigestSize = 64;
 
 void save_checkpoint(comm::Communicator const& comm, std::filesystem::path const& path,
                      std::string const& job_hash, Network const& network,
-                     torch::optim::Optimizer const& optimizer, std::int64_t epochs_done) {
+                     torch::optim::Optimizer const& optimizer, torch::nn::Module const& average,
+                     std::int64_t epochs_done) {
     comm::agree(comm, [&] {
         if (!comm.is_root())
             return;
-        torch::serialize::OutputArchive archive, weights, state;
+        torch::serialize::OutputArchive archive, weights, state, averaged;
         network.save(weights);
         optimizer.save(state);
+        average.save(averaged);
         archive.write("network", weights);
         archive.write("optimizer", state);
+        archive.write("average", averaged);
         archive.write("epochs_done", c10::IValue(epochs_done));
         archive.write("job_hash", c10::IValue(job_hash));
         std::ostringstream bytes;
@@ -64,7 +67,8 @@ std::string read_and_broadcast(comm::Communicator const& comm, std::filesystem::
 
 std::int64_t load_checkpoint(comm::Communicator const& comm, std::filesystem::path const& path,
                              std::string const& job_hash, Network& network,
-                             torch::optim::Optimizer& optimizer, torch::Device device) {
+                             torch::optim::Optimizer& optimizer, torch::nn::Module& average,
+                             torch::Device device) {
     bool const there = comm::broadcast(comm, static_cast<std::int64_t>(std::filesystem::exists(path))) != 0;
     if (!there)
         return 0;
@@ -79,14 +83,16 @@ std::int64_t load_checkpoint(comm::Communicator const& comm, std::filesystem::pa
                      "train again",
                      path.string());
             std::istringstream stream(bytes.substr(kDigestSize));
-            torch::serialize::InputArchive archive, weights, state;
+            torch::serialize::InputArchive archive, weights, state, averaged;
             archive.load_from(stream, device);
             archive.read("job_hash", hash);
             if (hash.toStringRef() == job_hash) {
                 archive.read("network", weights);
                 archive.read("optimizer", state);
+                archive.read("average", averaged);
                 network.load(weights);
                 optimizer.load(state);
+                average.load(averaged);
             }
             archive.read("epochs_done", epochs);
         } catch (c10::Error const&) {

@@ -76,7 +76,7 @@ struct Model {
 struct Optimisation {
     std::string network, optimizer = "sgd", schedule = "constant", augment = "none";
     std::int64_t epochs = 20, batch_size = 128, micro_batch = 32, evaluate_every = 0, checkpoint_every = 5;
-    double learning_rate = 0.05, momentum = 0.9, weight_decay = 0, warmup_epochs = 0;
+    double learning_rate = 0.05, momentum = 0.9, weight_decay = 0, warmup_epochs = 0, ema = 0;
     void fields(auto&& visit) {
         visit("epochs", epochs, in(1, 1e6), "", "passes over the training set");
         visit("batch_size", batch_size, in(1, 1e6), "samples", "per optimiser step, over all ranks together");
@@ -84,12 +84,14 @@ struct Optimisation {
               "gradient unit: ranks share a batch in these, so bits do not depend on ranks");
         visit("optimizer", optimizer, one_of({"sgd", "adam"}), "", "");
         visit("learning_rate", learning_rate, in(0, 100), "", "peak learning rate");
-        visit("momentum", momentum, in(0, 0.9999), "", "of sgd");
+        visit("momentum", momentum, in(0, 0.9999), "", "of sgd; beta1 of adam");
         visit("weight_decay", weight_decay, in(0, 1), "", "L2 penalty added to the gradient");
         visit("schedule", schedule, one_of({"constant", "cosine", "step"}), "",
               "step: a tenth after 60 % and again after 80 % of the epochs");
         visit("warmup_epochs", warmup_epochs, in(0, 1e6), "epochs",
               "linear rise of the learning rate from 0");
+        visit("ema", ema, in(0, 0.999999), "",
+              "decay per step of the weights' moving average, which the trained network gets; 0 = none");
         visit("augment", augment, one_of({"none", "crop_flip"}), "",
               "crop_flip: shift by up to 2 pixels and mirror");
         visit("evaluate_every", evaluate_every, in(0, 1e6), "epochs",
