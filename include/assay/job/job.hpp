@@ -268,7 +268,7 @@ struct Features {
         visit("given_held_out", given_held_out, any(), "file:/array", "of the held-out file's samples");
         visit("normalise", normalise, one_of({"none", "l2"}), "", "l2: rows are scaled to length 1");
         visit("storage", storage, one_of({"float32", "float16", "bfloat16"}), "",
-              "of features on disk and in memory; distances are exact for the stored values");
+              "of features in memory; distances are exact for the stored values");
         visit("second", second, one_of({"none", "pixels", "model", "given"}), "",
               "space in which the nearest valuation.rerank of the first are put in order again");
         visit("second_model", second_model, any(), "path", "as model");
