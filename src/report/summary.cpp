@@ -7,6 +7,7 @@
 #include "assay/store/array.hpp"
 #include "assay/usage/columns.hpp"
 #include "assay/usage/score.hpp"
+#include "report/text.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -17,19 +18,6 @@ using nlohmann::ordered_json;
 
 namespace {
 
-// JSON has no NaN
-ordered_json number(double value) {
-    return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
-}
-
-std::string row(std::string const& name, std::string const& value) {
-    return fmt::format("  {:<30} {}\n", name, value);
-}
-
-std::string row(std::string const& name, std::optional<double> value) {
-    return row(name, value && std::isfinite(*value) ? fmt::format("{:.3f}", *value) : "-");
-}
-
 // Which of all suspects is row i of the tables
 std::uint64_t row_of(usage::AuditInput const& input, std::size_t i) {
     return input.suspect_rows.empty() ? i : input.suspect_rows[i];
@@ -38,10 +26,6 @@ std::uint64_t row_of(usage::AuditInput const& input, std::size_t i) {
 // Tiny ones underflow, and none is exactly zero
 std::string p_value_text(double value) {
     return value < 1e-300 ? "< 1e-300" : fmt::format("{:.2g}", value);
-}
-
-std::string percent(double level) {
-    return fmt::format("{:g} %", 100 * level);
 }
 
 std::string rows_of(usage::KnownMembers const& known) {

@@ -71,18 +71,12 @@ RemovalLists removal_lists(std::span<double const> credit, std::span<double cons
     return lists;
 }
 
-void write_removal_lists(std::filesystem::path const& folder, std::span<double const> credit,
-                         std::span<double const> mean_distance, std::span<std::uint64_t const> ids,
-                         std::uint64_t seed) {
+void write_removal_lists(std::filesystem::path const& folder, RemovalLists const& lists) {
     std::error_code ignored; // a folder that cannot be made shows when a file is created
     std::filesystem::create_directories(folder, ignored);
-    for (int percent : {5, 10, 20}) {
-        RemovalLists const lists = removal_lists(credit, mean_distance, ids, percent / 100.0, seed);
-        std::string const end = fmt::format("_{:02}.h5", percent);
-        write_list(folder / ("top" + end), lists.top);
-        write_list(folder / ("bottom" + end), lists.bottom);
-        write_list(folder / ("random" + end), lists.random);
-    }
+    write_list(folder / "top.h5", lists.top);
+    write_list(folder / "bottom.h5", lists.bottom);
+    write_list(folder / "random.h5", lists.random);
 }
 
 } // namespace assay::valuation

@@ -31,6 +31,8 @@ void check_options(ValuationInput const& input, ValuationOptions const& options)
     if (options.bootstrap < 1)
         fail(Exit::usage, "valuation.bootstrap={} (an interval needs replicates). Use 200",
              options.bootstrap);
+    if (options.listed < 0)
+        fail(Exit::usage, "valuation.listed={} (cannot be negative). Use 100", options.listed);
     if (options.quality != QualityMode::none && input.quality.empty())
         fail(Exit::usage, "the job weighs by quality (but the file has no /generated/quality). Set "
                           "valuation.quality=\"none\"");
@@ -243,6 +245,8 @@ Valuation value(ValuationInput const& input, ValuationOptions const& options) {
     valuation.concentration = concentration_of(walk.credit());
     valuation.memorisation = memorisation_of(input, options, walk.nearest());
     valuation.top = listed_rows(input, options, splitting, walk.credit());
+    if (valuation.shapley)
+        valuation.suspects = lowest_rows(valuation.shapley->values, static_cast<std::size_t>(options.listed));
     if (options.quality != QualityMode::none)
         compare_without_quality(input, options, valuation);
     return valuation;

@@ -26,10 +26,8 @@ struct RemovalLists {
 RemovalLists removal_lists(std::span<double const> credit, std::span<double const> mean_distance,
                            std::span<std::uint64_t const> ids, double share, std::uint64_t seed);
 
-//! Local (root). Writes FOLDER/{top,bottom,random}_05.h5, _10 and _20, each with the ids of 5, 10 or 20 % of
-//! the samples as /exclude, uint64. Replaces what is there.
-void write_removal_lists(std::filesystem::path const& folder, std::span<double const> credit,
-                         std::span<double const> mean_distance, std::span<std::uint64_t const> ids,
-                         std::uint64_t seed);
+//! Local (root). Writes FOLDER/top.h5, bottom.h5 and random.h5, each with the ids as /exclude, uint64.
+//! Replaces what is there.
+void write_removal_lists(std::filesystem::path const& folder, RemovalLists const& lists);
 
 } // namespace assay::valuation

@@ -105,7 +105,8 @@ struct Valuation {
     //! Half the sum of |share - share without quality| over rows: how far quality moves credit. NaN without
     //! quality.
     double quality_shift = std::numeric_limits<double>::quiet_NaN();
-    std::vector<ListedRow> top; //!< by credit, then row
+    std::vector<ListedRow> top;         //!< by credit, then row
+    std::vector<std::int64_t> suspects; //!< rows with the lowest KNN-Shapley values: labels to be looked at
 
     struct GroupTable {
         std::string name; //!< "class" or "group"
