@@ -67,9 +67,13 @@ void train_or_load(JobRun const& run, GenerationPlan const& plan, model::Generat
                             run.placement.device);
         return;
     }
-    model::TrainingRun const training{
-        run.job.generator, {}, run.seed(), training_key(run.job, plan.inputs), run.files.generator(),
-        run.request.resume};
+    model::TrainingRun const training{.options = run.job.generator,
+                                      .section = "generator",
+                                      .normalisation = {},
+                                      .seed = run.seed(),
+                                      .job_hash = training_key(run.job, plan.inputs),
+                                      .checkpoint = run.files.generator(),
+                                      .resume = run.request.resume};
     model::train(run.comm, network, {{plan.training}}, training, run.placement.device);
 }
 

@@ -159,8 +159,8 @@ struct ValuationData {
         visit("held_out_count", held_out_count, at_least(0), "samples",
               "random subset of that size; 0 = all");
         visit("groups", groups, any(), "",
-              "credit is also summed by group: \"label\", or an integer array of the training file "
-              "(\"/contributor\"); empty = no groups");
+              "credit is summed by class, and by this integer array of the training file "
+              "(\"/contributor\"); empty = by class alone");
         visit("attributes", attributes, any(), "",
               "array of 0/1 [N, a] in the training and the generated file (\"/attributes\"); empty = none");
         visit("classes", classes, in(0, 1e6), "", "number of classes; 0 = largest label + 1");
