@@ -327,10 +327,11 @@ std::string answer(Valuation const& valuation) {
     std::string const level = percent(valuation.options.confidence);
     if (!(best->lift_interval.first > 1))
         return text + fmt::format("; no {} has more than its share ({} intervals)", table->name, level);
-    return text +
-           fmt::format("; {} has {:.2f} times its share ({} interval {:.2f} to {:.2f}), the surest of {}",
-                       group_name(table->name, best->value), best->lift, level, best->lift_interval.first,
-                       best->lift_interval.second, table->groups.size());
+    return text + fmt::format("; of {} {}, {} most surely has more than its share: {:.2f} times ({} interval "
+                              "{:.2f} to {:.2f})",
+                              table->groups.size(), table->name == "class" ? "classes" : "groups",
+                              group_name(table->name, best->value), best->lift, level,
+                              best->lift_interval.first, best->lift_interval.second);
 }
 
 } // namespace assay::report

@@ -91,9 +91,9 @@ TEST(ValuationTable, ShowsWhatADataOwnerAsks) {
 }
 
 TEST(ValuationAnswer, NamesTheSurestGroup) {
-    EXPECT_EQ(answer(valued(example())),
-              "answer: a tenth of the training samples has 67 % of the credit; class 3 has "
-              "2.00 times its share (95 % interval 2.00 to 2.00), the surest of 2");
+    EXPECT_EQ(answer(valued(example())), "answer: a tenth of the training samples has 67 % of the credit; of "
+                                         "2 classes, class 3 most surely has "
+                                         "more than its share: 2.00 times (95 % interval 2.00 to 2.00)");
     ValuationInput input = example();
     input.groups = {1, 2, 1, 2}; // the last that is asked for
     EXPECT_EQ(answer(valued(input)),
