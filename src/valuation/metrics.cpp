@@ -1,5 +1,7 @@
 #include "assay/valuation/columns.hpp"
 
+#include "assay/store/array.hpp"
+
 #include <algorithm>
 #include <array>
 #include <limits>

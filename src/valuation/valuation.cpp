@@ -222,6 +222,20 @@ Memorisation memorisation_of(ValuationInput const& input, ValuationOptions const
     return found;
 }
 
+// Rows in order of (value, row), the first `count`
+std::vector<std::int64_t> lowest_rows(std::span<double const> values, std::size_t count) {
+    std::vector<std::int64_t> rows(values.size());
+    std::iota(rows.begin(), rows.end(), 0);
+    count = std::min(count, rows.size());
+    std::partial_sort(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(count), rows.end(),
+                      [&](std::int64_t a, std::int64_t b) {
+                          return std::pair(values[static_cast<std::size_t>(a)], a) <
+                                 std::pair(values[static_cast<std::size_t>(b)], b);
+                      });
+    rows.resize(count);
+    return rows;
+}
+
 } // namespace
 
 Valuation value(ValuationInput const& input, ValuationOptions const& options) {
