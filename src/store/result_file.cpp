@@ -10,6 +10,7 @@
 #include <exception>
 #include <functional>
 #include <limits>
+#include <numeric>
 
 #include <fcntl.h>
 #include <unistd.h>

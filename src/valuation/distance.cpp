@@ -2,6 +2,7 @@
 #include "assay/valuation/distance.hpp"
 
 #include "assay/base/error.hpp"
+#include "valuation/avx2.hpp"
 
 #include <array>
 #include <cmath>
@@ -18,7 +19,8 @@ constexpr double kLargestNorm = 0x1p62;
 
 // Sums term(x_c, y_c) over the columns, eight at a time
 template <class Term>
-double sum_by_eights(std::span<float const> x, std::span<float const> y, Term term) {
+[[gnu::always_inline]] inline double sum_by_eights(std::span<float const> x, std::span<float const> y,
+                                                   Term term) {
     std::array<double, 8> sums{};
     std::size_t const whole = x.size() / 8 * 8;
     for (std::size_t c = 0; c < whole; c += 8)
@@ -29,11 +31,11 @@ double sum_by_eights(std::span<float const> x, std::span<float const> y, Term te
     return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
-double product(std::span<float const> x, std::span<float const> y) {
+ASSAY_AVX2 double product(std::span<float const> x, std::span<float const> y) {
     return sum_by_eights(x, y, [](double a, double b) { return a * b; });
 }
 
-double squared_difference(std::span<float const> x, std::span<float const> y) {
+ASSAY_AVX2 double squared_difference(std::span<float const> x, std::span<float const> y) {
     return sum_by_eights(x, y, [](double a, double b) { return (a - b) * (a - b); });
 }
 

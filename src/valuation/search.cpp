@@ -3,6 +3,7 @@
 #include "assay/base/error.hpp"
 #include "assay/comm/agree.hpp"
 #include "assay/comm/smallest.hpp"
+#include "valuation/avx2.hpp"
 #include "valuation/smallest.hpp"
 
 #include <ATen/Parallel.h>
@@ -38,7 +39,8 @@ struct Terms {
 
 // Rows first, first + 1, ... with products `dots`. Most are too far: blocks of them are passed over without
 // looking at each
-void offer(Candidates& list, float const* dots, Terms terms, std::int64_t first, std::int64_t count) {
+ASSAY_AVX2 void offer(Candidates& list, float const* dots, Terms terms, std::int64_t first,
+                      std::int64_t count) {
     constexpr std::int64_t kBlock = 64;
     for (std::int64_t begin = 0; begin < count; begin += kBlock) {
         std::int64_t const end = std::min(begin + kBlock, count);
@@ -55,10 +57,15 @@ void offer(Candidates& list, float const* dots, Terms terms, std::int64_t first,
 }
 
 // Fills `best`, padded with Keyed(), with the smallest of `found`, ascending
-void keep_best(std::vector<Keyed>& found, std::span<Keyed> best) {
+void keep_best(std::span<Keyed> found, std::span<Keyed> best) {
     auto const kept = static_cast<std::ptrdiff_t>(std::min(found.size(), best.size()));
     std::partial_sort(found.begin(), found.begin() + kept, found.end());
     std::copy_n(found.begin(), kept, best.begin());
+}
+
+// Does the list hold every row of the slice up to the bound?
+bool is_complete(Candidates const& list, float bound) {
+    return bound < list.limit().approximate;
 }
 
 // For each query in parallel
@@ -117,9 +124,9 @@ struct Searcher::State {
 
     float scale() const { return rows.distance() == Distance::inner_product ? -1.F : -2.F; }
 
-    // Rows of a tile: 16 MB of products, and of widened rows, stay in a processor's last cache
+    // Rows of a tile: 8 MB of products, and of widened rows, stay in a processor's last cache
     std::int64_t tile_for(std::int64_t queries) const {
-        std::int64_t const elements = device.is_cpu() ? 1 << 22 : 1 << 27;
+        std::int64_t const elements = device.is_cpu() ? 1 << 21 : 1 << 27;
         return row_tile > 0
                    ? row_tile
                    : std::clamp<std::int64_t>(elements / std::max(queries, rows.width()), 64, 1 << 16);
@@ -217,15 +224,39 @@ struct Searcher::State {
         return std::span(queries.values).subspan(q * width, width);
     }
 
-    // Exact keys of the listed rows up to the bound
-    void key_listed(Candidates const& list, float bound, std::span<float const> query,
-                    std::span<Keyed> best) const {
-        std::vector<Keyed> found;
-        std::vector<float> scratch;
-        for (Candidate const& candidate : list.values())
-            if (candidate.approximate <= bound)
-                found.push_back(rows.keyed(candidate.row, query, scratch));
-        keep_best(found, best);
+    // The k nearest of the rows that complete lists hold up to their bounds. All queries' rows are keyed in
+    // ascending order: each then comes from memory once, and its successor is on the way
+    void key_listed(std::vector<Candidates> const& lists, std::vector<float> const& bounds,
+                    PreparedQueries const& queries, std::int64_t k, std::vector<Keyed>& best) const {
+        struct Pair {
+            std::int32_t row, query;
+            std::size_t place; // in `keyed`, where each query's rows are together
+        };
+        std::vector<Pair> pairs;
+        std::vector<std::size_t> begin{0};
+        for (std::size_t q = 0; q < lists.size(); ++q) {
+            if (is_complete(lists[q], bounds[q]))
+                for (Candidate const& candidate : lists[q].values())
+                    if (candidate.approximate <= bounds[q])
+                        pairs.push_back({candidate.row, static_cast<std::int32_t>(q), pairs.size()});
+            begin.push_back(pairs.size());
+        }
+        std::sort(pairs.begin(), pairs.end(), [](Pair const& a, Pair const& b) { return a.row < b.row; });
+        std::vector<Keyed> keyed(pairs.size());
+        at::parallel_for(
+            0, static_cast<std::int64_t>(pairs.size()), 64, [&](std::int64_t from, std::int64_t to) {
+                std::vector<float> scratch;
+                for (std::int64_t p = from; p < to; ++p) {
+                    Pair const& pair = pairs[static_cast<std::size_t>(p)];
+                    keyed[pair.place] =
+                        rows.keyed(pair.row, query(queries, static_cast<std::size_t>(pair.query)), scratch);
+                }
+            });
+        auto const length = static_cast<std::size_t>(k);
+        for_each_query(queries.count, [&](std::size_t q) {
+            keep_best(std::span(keyed).subspan(begin[q], begin[q + 1] - begin[q]),
+                      std::span(best).subspan(q * length, length));
+        });
     }
 
     // Exact keys of all rows up to the bound, for the given queries
@@ -279,17 +310,12 @@ Neighbours Searcher::search(QueryBlock block, std::int64_t k, int owner,
         view_of(queries.values.data(), {queries.count, rows.width()}).to(state_->device);
     std::vector<Candidates> const lists = state_->propose(on_device, k, between_tiles);
     std::vector<float> const bounds = state_->bounds(lists, queries, k);
-    auto const length = static_cast<std::size_t>(k);
-    std::vector<Keyed> best(lists.size() * length);
+    std::vector<Keyed> best(lists.size() * static_cast<std::size_t>(k));
     std::vector<std::size_t> incomplete;
     for (std::size_t q = 0; q < lists.size(); ++q)
-        if (bounds[q] >= lists[q].limit().approximate)
+        if (!is_complete(lists[q], bounds[q]))
             incomplete.push_back(q);
-    for_each_query(queries.count, [&](std::size_t q) {
-        if (bounds[q] < lists[q].limit().approximate)
-            state_->key_listed(lists[q], bounds[q], state_->query(queries, q),
-                               std::span(best).subspan(q * length, length));
-    });
+    state_->key_listed(lists, bounds, queries, k, best);
     if (!incomplete.empty())
         state_->second_pass(incomplete, bounds, queries, k, best, between_tiles);
     return rows.merge(std::move(best), k, owner);

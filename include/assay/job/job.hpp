@@ -159,8 +159,8 @@ struct ValuationData {
         visit("held_out_count", held_out_count, at_least(0), "samples",
               "random subset of that size; 0 = all");
         visit("groups", groups, any(), "",
-              "credit is also summed by group: \"label\", or an integer array of the training file "
-              "(\"/contributor\"); empty = no groups");
+              "credit is summed by class, and by this integer array of the training file "
+              "(\"/contributor\"); empty = by class alone");
         visit("attributes", attributes, any(), "",
               "array of 0/1 [N, a] in the training and the generated file (\"/attributes\"); empty = none");
         visit("classes", classes, in(0, 1e6), "", "number of classes; 0 = largest label + 1");
@@ -268,7 +268,7 @@ struct Features {
         visit("given_held_out", given_held_out, any(), "file:/array", "of the held-out file's samples");
         visit("normalise", normalise, one_of({"none", "l2"}), "", "l2: rows are scaled to length 1");
         visit("storage", storage, one_of({"float32", "float16", "bfloat16"}), "",
-              "of features on disk and in memory; distances are exact for the stored values");
+              "of features in memory; distances are exact for the stored values");
         visit("second", second, one_of({"none", "pixels", "model", "given"}), "",
               "space in which the nearest valuation.rerank of the first are put in order again");
         visit("second_model", second_model, any(), "path", "as model");

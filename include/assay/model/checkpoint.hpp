@@ -23,6 +23,11 @@ std::int64_t load_checkpoint(comm::Communicator const& comm, std::filesystem::pa
                              torch::optim::Optimizer& optimizer, torch::nn::Module& average,
                              torch::Device device);
 
+//! Collective. The weights that a training, of whatever job, left in a checkpoint: their averages, where it
+//! averaged (`ema` as in that training). Error(data) for a file that is none, or weights of another network.
+void load_trained(comm::Communicator const& comm, std::filesystem::path const& path, Network& network,
+                  double ema, torch::Device device);
+
 //! Collective. Root's file, byte by byte, on every rank. Error(data) if it cannot be read.
 std::string read_and_broadcast(comm::Communicator const& comm, std::filesystem::path const& path);
 
