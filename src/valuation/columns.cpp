@@ -15,6 +15,8 @@ namespace {
 
 using store::Handle;
 
+// Differences must not overflow
+constexpr double kLargestDistance = 1e300;
 constexpr char const* kDamaged = "The file is damaged or of another kind: make it again";
 
 // An array of `type` and `shape` (0: any extent but none), all of it in this very file
@@ -112,9 +114,9 @@ void check_lists(Neighbours const& lists, std::uint64_t first, std::uint64_t row
             if (row < 0 || static_cast<std::uint64_t>(row) >= rows)
                 fail(Exit::data, "{}/row[{}, {}] is {} (must be a row number below {}). Write it so", where,
                      query, rank, row, rows);
-            if (!std::isfinite(distance))
-                fail(Exit::data, "{}/distance[{}, {}] is {} (must be finite). Correct it", where, query, rank,
-                     distance);
+            if (!(std::abs(distance) <= kLargestDistance))
+                fail(Exit::data, "{}/distance[{}, {}] is {} (must be finite, at most {}). Correct it", where,
+                     query, rank, distance, kLargestDistance);
             if (rank > 0 &&
                 std::tuple(lists.distances[at - 1], lists.rows[at - 1]) >= std::tuple(distance, row))
                 fail(Exit::data,

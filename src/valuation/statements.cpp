@@ -23,8 +23,9 @@ std::vector<std::string> statements(Valuation const& valuation) {
         "Values depend on the feature space, the distance, k, the temperature and the quality weights; "
         "all are listed above. They cannot be compared across these.");
     result.push_back(
-        "Intervals and standard errors cover the finite generated sample only: generator and training "
-        "are taken as they are.");
+        "Intervals and standard errors cover the finite generated sample only: generator and training are "
+        "taken as they are. Each holds for one sample or group by itself; what is picked out for being "
+        "largest is partly so by chance.");
     result.push_back(
         fmt::format("Samples with credit 0 were among the k nearest of no generated sample, or weighed "
                     "nothing there; coverage is "

@@ -91,7 +91,8 @@ def main(assay):
     write("dataset", "plain", bytes([0] + [63] * 200))
     for reference in range(3):
         write("results", f"fit{reference}", bytes([reference, 1, 0, 1] + [63] * 400))
-    for target in ("dataset", "results"):
+    write("valuation", "plain", bytes([63] * 600))
+    for target in ("dataset", "results", "valuation"):
         write(target, "varied", bytes((37 * i + 11) % 251 for i in range(300)))
 
     for value in range(3):

@@ -26,6 +26,10 @@ class Docs(common.ProgramTest):
         answer = common.assay("reduce", self.folder / "mine.h5", "--output", self.folder / "mine")
         self.assertIn("answer: about 4", answer.stdout)
         self.assertRegex(answer.stdout, "adjusted count, known members 0.4")
+        answer = common.assay("reduce", self.folder / "lists.h5", "--output", self.folder / "lists")
+        self.assertIn("answer: a tenth of the training samples has", answer.stdout)
+        self.assertTrue((self.folder / "lists/values.h5").exists())
+        self.assertTrue((self.folder / "lists/removal/top.h5").exists())
 
     def test_models(self):
         self.run_page("models.md")
