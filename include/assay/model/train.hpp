@@ -16,13 +16,13 @@ namespace assay::model {
 //! What a training run needs beside its data.
 struct TrainingRun {
     job::Optimisation options;
-    std::string section = "model.train"; //!< of the job file, for messages
     Normalisation normalisation;
     std::uint64_t seed = 0;
     std::string job_hash; //!< a checkpoint of another job is refused
     std::filesystem::path
         checkpoint;      //!< written by root every options.checkpoint_every epochs and at the end
     bool resume = false; //!< go on from `checkpoint` if it is there
+    std::string section = "model.train"; //!< of the job file, for messages
 };
 
 //! What a network learns from. All of one shape and type.
