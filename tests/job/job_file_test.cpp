@@ -137,6 +137,7 @@ TEST(JobFile, AnEmptyJobHasEveryDefault) {
         {"model.train.weight_decay", "0"},
         {"model.train.schedule", "constant"},
         {"model.train.warmup_epochs", "0"},
+        {"model.train.ema", "0"},
         {"model.train.augment", "none"},
         {"model.train.evaluate_every", "0"},
         {"model.train.checkpoint_every", "5"},

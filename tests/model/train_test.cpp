@@ -9,6 +9,7 @@
 #include "assay/model/autoregressive_networks.hpp"
 #include "assay/model/checkpoint.hpp"
 #include "assay/model/classifier_networks.hpp"
+#include "assay/model/generator_networks.hpp"
 #include "data/part_fixtures.hpp"
 #include "support/world.hpp"
 
@@ -85,11 +86,26 @@ std::shared_ptr<ClassifierNetwork> untrained(Training const& training) {
     return make_classifier(training.options, training.split.suspects.info(), 2, training.run.seed);
 }
 
+bool is_generator(std::string const& network) {
+    return network == "vae" || network == "gan" || network == "ddpm";
+}
+
+std::shared_ptr<GeneratorNetwork> untrained_generator(Training const& training) {
+    job::Generator options;
+    options.network = training.options.network;
+    options.width = training.options.width;
+    options.latent = 4;
+    options.timesteps = 20;
+    return make_generator(options, training.split.suspects.info(), 2, training.run.seed);
+}
+
 // A network made and trained
 std::shared_ptr<Network> train(comm::Communicator const& comm, Training const& training) {
     job::Train const& options = training.options;
     std::shared_ptr<Network> network;
-    if (options.network == "made" || options.network == "transformer")
+    if (is_generator(options.network))
+        network = untrained_generator(training);
+    else if (options.network == "made" || options.network == "transformer")
         network = make_autoregressive(options, training.split.suspects.info(), 2, training.run.seed);
     else
         network = untrained(training);
@@ -234,6 +250,64 @@ TEST(Train, SeveralStepsMatchTorchsOwnLoop) {
     }
 }
 
+TEST(Train, LeavesTheMovingAverageOfTheWeights) {
+    SharedFolder const folder;
+    Training training = ::training(folder, 30, "mlp", 6);
+    job::Train& options = training.options;
+    options.epochs = 4;
+    options.learning_rate = 0.5;
+    auto const network = untrained(training);
+    torch::optim::SGD reference(network->parameters(), torch::optim::SGDOptions(0.5));
+    Batch const batch = whole(training);
+    torch::Tensor expected = flat(*network);
+    double const decays[] = {1.0 / 10, 2.0 / 11, 0.25, 0.25}; // rising to what is asked for
+    for (double decay : decays) {
+        reference.zero_grad();
+        mean_loss(*network, batch).backward();
+        reference.step();
+        expected = decay * expected + (1 - decay) * flat(*network);
+    }
+    torch::Tensor const without = flat(*train(world(), training));
+    options.ema = 0.25;
+    torch::Tensor const with = flat(*train(world(), training));
+    EXPECT_TRUE(torch::allclose(without, flat(*network), 1e-4, 1e-5));
+    EXPECT_TRUE(torch::allclose(with, expected, 1e-4, 1e-5));
+    EXPECT_FALSE(torch::allclose(with, without, 1e-3, 1e-4));
+}
+
+TEST(Train, MomentumIsTheFirstBetaOfAdam) {
+    SharedFolder const folder;
+    Training training = ::training(folder, 30, "mlp", 6);
+    training.options.optimizer = "adam";
+    training.options.epochs = 3;
+    training.options.learning_rate = 0.02;
+    training.options.momentum = 0.5;
+    auto const network = untrained(training);
+    torch::optim::Adam reference(network->parameters(), torch::optim::AdamOptions(0.02).betas({0.5, 0.999}));
+    Batch const batch = whole(training);
+    for (int epoch = 0; epoch < 3; ++epoch) {
+        reference.zero_grad();
+        mean_loss(*network, batch).backward();
+        reference.step();
+    }
+    EXPECT_TRUE(torch::allclose(flat(*train(world(), training)), flat(*network), 1e-4, 1e-5));
+}
+
+TEST(Train, GeneratorsStepAlongTheGradientOfTheWholeBatch) {
+    SharedFolder const folder;
+    for (char const* name : {"vae", "gan", "ddpm"}) {
+        SCOPED_TRACE(name);
+        Training training = ::training(folder, 21, name, 8, 0.5F);
+        training.options.learning_rate = 1e-3;
+        torch::Tensor const before = flat(*untrained_generator(training));
+        torch::Tensor const step = flat(*train(world(), training)) - before;
+        training.options.micro_batch = 21; // at once: the noise of a sample is still the same
+        torch::Tensor const at_once = flat(*train(world(), training)) - before;
+        EXPECT_GT(step.norm().item<double>(), 0);
+        EXPECT_LT((step - at_once).norm().item<double>(), 1e-2 * step.norm().item<double>());
+    }
+}
+
 TEST(Train, LearnsFromMembersAndFiller) {
     SharedFolder const folder;
     Training training = ::training(folder, 24, "mlp", 6);
@@ -291,8 +365,9 @@ TEST(Train, FitsWhatCanBeLearned) {
 TEST(Train, GivesTheSameBytesOnAnyNumberOfRanks) {
     SharedFolder const folder;
     using Pair = std::pair<char const*, char const*>;
-    for (auto const& [network, optimizer] : {Pair{"mlp", "adam"}, Pair{"cnn", "sgd"}, Pair{"resnet18", "sgd"},
-                                             Pair{"made", "adam"}, Pair{"transformer", "adam"}}) {
+    for (auto const& [network, optimizer] :
+         {Pair{"mlp", "adam"}, Pair{"cnn", "sgd"}, Pair{"resnet18", "sgd"}, Pair{"made", "adam"},
+          Pair{"transformer", "adam"}, Pair{"vae", "adam"}, Pair{"gan", "adam"}, Pair{"ddpm", "adam"}}) {
         SCOPED_TRACE(network);
         Training training = ::training(folder, 21, network, 8, 0.5F);
         job::Train& options = training.options;
@@ -304,6 +379,7 @@ TEST(Train, GivesTheSameBytesOnAnyNumberOfRanks) {
         options.epochs = 2;
         options.batch_size = 16; // 16 and 5: the last batch has fewer units than there are ranks
         options.micro_batch = 3;
+        options.ema = is_generator(network) ? 0.5 : 0;
         expect_same_on_any_ranks(folder, training);
     }
 }
@@ -336,7 +412,8 @@ TEST(Train, ResumesToTheSameBytes) {
     SharedFolder const folder;
     using Pair = std::pair<char const*, char const*>;
     for (auto const& [optimizer, network] :
-         {Pair{"sgd", "cnn"}, Pair{"adam", "resnet18"}, Pair{"adam", "made"}}) {
+         {Pair{"sgd", "cnn"}, Pair{"adam", "resnet18"}, Pair{"adam", "made"}, Pair{"adam", "vae"},
+          Pair{"adam", "gan"}, Pair{"adam", "ddpm"}}) {
         SCOPED_TRACE(network);
         Training training = ::training(folder, 12, network, 8, 0.5F);
         job::Train& options = training.options;
@@ -345,6 +422,7 @@ TEST(Train, ResumesToTheSameBytes) {
         options.momentum = 0.9;
         options.batch_size = 8;
         options.epochs = 4;
+        options.ema = is_generator(network) ? 0.9 : 0;
         std::string const uninterrupted = digest(*train(world(), training));
 
         options.epochs = 2; // as far as a killed job came; the schedule is constant
@@ -365,15 +443,18 @@ TEST(Train, ResumesToTheSameBytes) {
 }
 
 TEST(Train, ResumingAFinishedTrainingLoadsIt) {
-    SharedFolder const folder;
-    Training training = ::training(folder, 16, "cnn", 4);
-    std::string const trained = digest(*train(world(), training));
-    std::string const checkpoint = read_file(training.run.checkpoint);
-    training.run.resume = true;
-    auto const loaded = train(world(), training);
-    EXPECT_EQ(digest(*loaded), trained);
-    EXPECT_FALSE(loaded->is_training());
-    EXPECT_EQ(read_file(training.run.checkpoint), checkpoint);
+    for (double ema : {0.0, 0.5}) {
+        SharedFolder const folder;
+        Training training = ::training(folder, 16, "cnn", 4);
+        training.options.ema = ema;
+        std::string const trained = digest(*train(world(), training));
+        std::string const checkpoint = read_file(training.run.checkpoint);
+        training.run.resume = true;
+        auto const loaded = train(world(), training);
+        EXPECT_EQ(digest(*loaded), trained);
+        EXPECT_FALSE(loaded->is_training());
+        EXPECT_EQ(read_file(training.run.checkpoint), checkpoint);
+    }
 }
 
 TEST(Train, ResumesWithoutACheckpointFromTheStart) {
