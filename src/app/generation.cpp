@@ -68,12 +68,12 @@ void train_or_load(JobRun const& run, GenerationPlan const& plan, model::Generat
         return;
     }
     model::TrainingRun const training{.options = run.job.generator,
-                                      .section = "generator",
                                       .normalisation = {},
                                       .seed = run.seed(),
                                       .job_hash = training_key(run.job, plan.inputs),
                                       .checkpoint = run.files.generator(),
-                                      .resume = run.request.resume};
+                                      .resume = run.request.resume,
+                                      .section = "generator"};
     model::train(run.comm, network, {{plan.training}}, training, run.placement.device);
 }
 
