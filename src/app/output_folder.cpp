@@ -41,6 +41,14 @@ std::vector<std::filesystem::path> OutputFiles::all() const {
     return paths;
 }
 
+OutputFiles output_of(job::Job const& job, std::filesystem::path const& asked) {
+    if (!asked.empty())
+        return {asked};
+    if (!job.output.directory.empty())
+        return {job.output.directory};
+    return {std::filesystem::path("runs") / job.job.name};
+}
+
 OutputLock::OutputLock(std::filesystem::path const& folder) {
     std::error_code error;
     std::filesystem::create_directories(folder, error);

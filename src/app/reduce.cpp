@@ -3,11 +3,9 @@
 #include "assay/report/summary.hpp"
 #include "assay/usage/columns.hpp"
 
-#include <cstdio>
-
 namespace assay::app {
 
-void reduce(ReduceRequest const& request) {
+std::string reduce(ReduceRequest const& request) {
     std::string text;
     {
         store::Handle const file = store::open_to_read(request.results);
@@ -22,7 +20,7 @@ void reduce(ReduceRequest const& request) {
     std::filesystem::path const folder =
         request.output.empty() ? std::filesystem::absolute(request.results).parent_path() : request.output;
     report::write_summary(folder, report::summary(name, audit, truth), request.overwrite);
-    fmt::print("{}{}\n", report::table(name, audit, truth), report::answer(audit));
+    return fmt::format("{}{}\n", report::table(name, audit, truth), report::answer(audit));
 }
 
 } // namespace assay::app
