@@ -132,8 +132,8 @@ std::string usage_scores(job::Sweep const& sweep, SweepTable const& table) {
     if (all.statuses.empty())
         return "";
     std::string text =
-        "\n" + header({sweep.axes.front().key, "runs", "AUC members", "status", "mean said", "MAE", "bias",
-                       "sd", "coverage", "width", "bound mean / max", "bound <= p", "MAE without refusals"});
+        header({sweep.axes.front().key, "runs", "AUC members", "status", "mean said", "MAE", "bias", "sd",
+                "coverage", "width", "bound mean / max", "bound <= p", "MAE without refusals"});
     for (std::size_t value = 0; value < by_value.size(); ++value)
         if (!by_value[value].statuses.empty())
             text += by_value[value].line(sweep.axes.front().values[value]);
@@ -161,7 +161,9 @@ std::string sweep_table(job::Sweep const& sweep, SweepTable const& table) {
             entries.push_back(entry(table, key, cell));
         text += row(entries);
     }
-    return text + (kind == "usage" ? usage_scores(sweep, table) : "");
+    if (std::string const scores = kind == "usage" ? usage_scores(sweep, table) : ""; !scores.empty())
+        text += fmt::format("\n{}", scores);
+    return text;
 }
 
 } // namespace assay::report
