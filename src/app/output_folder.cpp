@@ -31,9 +31,8 @@ std::vector<std::filesystem::path> OutputFiles::unfinished() const {
 }
 
 std::vector<std::filesystem::path> OutputFiles::all() const {
-    std::vector<std::filesystem::path> paths{
-        folder / "summary.json", sheet(),           samples(), removal("most"),
-        removal("least"),        removal("random"), results()};
+    std::vector<std::filesystem::path> paths{summary(),        sheet(),           samples(), removal("most"),
+                                             removal("least"), removal("random"), results()};
     for (auto const& left : unfinished())
         paths.push_back(left);
     for (auto const& file : {results(), generation(), features()})

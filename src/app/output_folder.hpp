@@ -15,6 +15,7 @@ namespace assay::app {
 struct OutputFiles {
     std::filesystem::path folder;
     std::filesystem::path results() const { return folder / "results.h5"; }
+    std::filesystem::path summary() const { return folder / "summary.json"; }
     std::filesystem::path checkpoint() const { return folder / "target.ckpt"; } //!< of a usage job's target
     std::filesystem::path generator() const { return folder / "generator.ckpt"; }
     std::filesystem::path generation() const {

@@ -53,30 +53,34 @@ void check_number(Plan const& plan, std::int64_t cell) {
              plan.size() - 1);
 }
 
+// Local. A run killed at its very end may have left results without their summary
+bool has_summary(Plan const& plan, std::size_t cell) {
+    return plan.sweep.cells[cell].job.kind == "generate" ||
+           std::filesystem::exists(plan.files(cell).summary());
+}
+
 // Collective. Every cell's folder may be written to; the cells that there is something to do for
 Cells find_missing(comm::Communicator const& world, Plan const& plan) {
     RunRequest const& request = plan.request;
-    std::vector<std::uint8_t> complete(plan.size(), 0);
+    Cells missing;
     comm::agree(world, [&] {
         if (!world.is_root())
             return;
         for (std::size_t cell = 0; cell < plan.size(); ++cell)
             check_output(plan.files(cell), request.resume, request.overwrite);
-        if (request.resume)
-            complete = find_complete(plan);
-        else if (request.overwrite)
+        if (request.overwrite && !request.resume)
             std::filesystem::remove(sweep_file(plan)); // must not outlive its cells
+        auto const complete =
+            request.resume ? find_complete(plan) : std::vector<std::uint8_t>(plan.size(), 0);
+        for (std::size_t cell = 0; cell < plan.size(); ++cell)
+            if (!complete[cell] || !has_summary(plan, cell))
+                missing.push_back(cell);
     });
-    comm::broadcast_bytes(world, complete.data(), complete.size());
-    Cells missing;
-    for (std::size_t cell = 0; cell < plan.size(); ++cell)
-        if (!complete[cell])
-            missing.push_back(cell);
+    comm::broadcast_object(world, missing);
     return missing;
 }
 
-// --- Groups of ranks
-// -----------------------------------------------------------------------------------------
+// --- Groups of ranks -------------------------------------------------------------------------------------
 
 // Groups of consecutive ranks, as equal as can be, of at least ranks_per_cell where there are so many
 struct Groups {
@@ -98,8 +102,7 @@ Placement part_of(Placement const& whole, Groups const& groups, std::int64_t gro
     return part;
 }
 
-// --- Cells
-// ---------------------------------------------------------------------------------------------------
+// --- Cells -----------------------------------------------------------------------------------------------
 
 // How a cell ended
 struct Outcome {
@@ -120,11 +123,6 @@ using Outcomes = std::vector<Outcome>;
 
 bool anyone_asked_to_stop(comm::Communicator const& group) {
     return comm::all_max(group, stop_requested()) > 0;
-}
-
-// HDF5 must not be touched any more: see leave_at_once() in main.cpp
-bool wrote_in_vain(Outcome const& outcome) {
-    return outcome.is(Exit::io);
 }
 
 // Collective over the group
@@ -175,8 +173,7 @@ Outcomes run_cells(comm::Communicator const& world, Plan const& plan, Cells cons
     return all;
 }
 
-// --- The end
-// -------------------------------------------------------------------------------------------------
+// --- The end ---------------------------------------------------------------------------------------------
 
 std::string names_of(Cells const& cells) {
     constexpr std::size_t kMost = 20;
@@ -186,30 +183,39 @@ std::string names_of(Cells const& cells) {
     return fmt::format("{}{}", fmt::join(names, ", "), cells.size() > kMost ? ", ..." : "");
 }
 
-// Local (root). sweep.h5, the table, and lds.h5 where the cells are generators trained on parts of one set
-void make_table(Plan const& plan) {
+// Local (root). sweep.h5, the table, and lds.h5 where the cells are generators trained on parts of one set;
+// the cells that are not complete
+Cells make_table(Plan const& plan) {
     std::vector<std::uint8_t> const complete = find_complete(plan);
-    auto const count = static_cast<std::size_t>(std::ranges::count(complete, 1));
-    if (count == 0)
-        return;
+    Cells missing;
+    for (std::size_t cell = 0; cell < plan.size(); ++cell)
+        if (!complete[cell])
+            missing.push_back(cell);
+    if (missing.size() == plan.size())
+        return missing;
     OutputLock const lock(plan.folder);
     report::SweepTable const table = report::read_cells(plan.folder, plan.sweep, complete);
     report::write_sweep(plan.folder, plan.sweep, table);
     job::Job const& job = plan.sweep.cells.front();
-    if (job.job.kind == "generate" && !job.generate.score.empty() && count == plan.size() &&
+    if (job.job.kind == "generate" && !job.generate.score.empty() && missing.empty() &&
         !report::write_lds(plan.folder, plan.sweep))
         spdlog::warn("no lds.h5: the cells differ in their candidate or their scored samples");
     fmt::print("{}results: {}\nanswer: {} of {} cells are complete\n", report::sweep_table(plan.sweep, table),
-               sweep_file(plan).string(), count, plan.size());
+               sweep_file(plan).string(), plan.size() - missing.size(), plan.size());
+    return missing;
 }
 
-// The same on all ranks. A stop is to be gone on from, unless all that came of this start are cells that were
-// stopped before they got any further
-bool is_stopped(Outcomes const& outcomes) {
-    auto const any = [&](auto const& is_such) { return std::ranges::any_of(outcomes, is_such); };
-    bool const progress =
-        any([](Outcome const& o) { return o.is(Exit::done) || (o.is(Exit::stopped) && !o.message.empty()); });
-    return any(&Outcome::stopping) && (progress || !any(&Outcome::failed));
+bool any_of(Outcomes const& outcomes, auto const& is_such) {
+    return std::ranges::any_of(outcomes, is_such);
+}
+
+bool failed_to_write(Outcome const& outcome) {
+    return outcome.is(Exit::io);
+}
+
+// Did this start get the cell any further?
+bool has_progress(Outcome const& outcome) {
+    return outcome.is(Exit::done) || (outcome.is(Exit::stopped) && !outcome.message.empty());
 }
 
 // The same on all ranks. Throws AgreedError if a cell failed, with the code of the first that did
@@ -220,7 +226,7 @@ void throw_failed(Plan const& plan, Outcomes const& outcomes) {
             failed.push_back(static_cast<std::size_t>(outcome.cell));
     if (failed.empty())
         return;
-    auto first = std::ranges::find_if(outcomes, wrote_in_vain);
+    auto first = std::ranges::find_if(outcomes, failed_to_write); // its code makes main() leave HDF5 alone
     if (first == outcomes.end())
         first = std::ranges::find_if(outcomes, &Outcome::failed);
     throw comm::AgreedError(static_cast<Exit>(first->code),
@@ -230,13 +236,15 @@ void throw_failed(Plan const& plan, Outcomes const& outcomes) {
 
 // Collective
 void finish(comm::Communicator const& world, Plan const& plan, Outcomes const& outcomes) {
-    if (std::ranges::any_of(outcomes, wrote_in_vain))
+    if (any_of(outcomes, failed_to_write))
         throw_failed(plan, outcomes);
-    if (is_stopped(outcomes))
+    bool const stopped = any_of(outcomes, &Outcome::stopping);
+    // Without progress, a cell that was stopped before it got any further is a failure
+    if (stopped && (any_of(outcomes, has_progress) || !any_of(outcomes, &Outcome::failed)))
         throw comm::AgreedError(Exit::stopped,
                                 "the sweep stopped on a signal, its state saved. Run again with --resume");
     comm::agree(world, [&] {
-        if (world.is_root())
+        if (world.is_root() && !stopped)
             make_table(plan);
     });
     throw_failed(plan, outcomes);
@@ -273,12 +281,7 @@ void list_cells(RunRequest const& request) {
 
 void collect_cells(RunRequest const& request) {
     Plan const plan = make_plan(request, job::read_sweep(request.job, request.overrides));
-    make_table(plan);
-    Cells missing;
-    std::vector<std::uint8_t> const complete = find_complete(plan);
-    for (std::size_t cell = 0; cell < plan.size(); ++cell)
-        if (!complete[cell])
-            missing.push_back(cell);
+    Cells const missing = make_table(plan);
     if (!missing.empty())
         fail(Exit::data, "{}: {} of {} cells are not complete ({}). Run them with --resume",
              plan.folder.string(), missing.size(), plan.size(), names_of(missing));

@@ -105,10 +105,10 @@ TEST(Sweep, WrongGridsAreRefused) {
 
 // Of the last cell, too: nothing may run before all is known to be well
 TEST(Sweep, WrongValuesOfAnyCellAreRefused) {
-    expect_grid_refused("\"job.seed\" = [1, 2, 'x']\n", {"cell 2 (job.seed=\"x\")", "a whole number"});
+    expect_grid_refused("\"job.seed\" = [1, 2, 'x']\n", {"cell 2 (job.seed='x')", "a whole number"});
     expect_grid_refused("\"usage.confidence\" = [0.9, 7]\n", {"cell 1 ", "usage.confidence=7", "[0.5,"});
     expect_grid_refused("\"job.seed\" = [1, 2]\n\"usage.reference\" = ['partners', 'held_out']\n",
-                        {"cell 1 (job.seed=1, usage.reference=\"held_out\")", "dataset.held_out"});
+                        {"cell 1 (job.seed=1, usage.reference='held_out')", "dataset.held_out"});
 }
 
 TEST(Sweep, WrongSectionsAreRefused) {

@@ -111,7 +111,7 @@ class Sweep(common.ProgramTest):
                                    f'"dataset.held_out" = ["{self.folder}/b.h5", ""]\n')
         self.sweep("--set", "model.train.epochs=1")
         with h5py.File(self.out / "sweep.h5") as file:
-            self.assertEqual(file["axes/usage.signals"][3], b'["loss", "margin"]')
+            self.assertEqual(file["axes/usage.signals"][3], b"['loss', 'margin']")
             self.assertEqual(file["axes/dataset.held_out"][:].tolist(), [f"{self.folder}/b.h5".encode(), b""] * 2)
 
     # --- One by one, as a job array does -------------------------------------------------------------------------
@@ -235,7 +235,7 @@ class Sweep(common.ProgramTest):
 
     def test_bad_grids_are_refused(self):
         for grid, parts in (
-                ('[sweep.grid]\n"job.seed" = [1, "x"]\n', ("cell 1 (job.seed=\"x\")", "a whole number")),
+                ('[sweep.grid]\n"job.seed" = [1, "x"]\n', ("cell 1 (job.seed='x')", "a whole number")),
                 ('[sweep.grid]\n"job.seed" = [1, 2, 1]\n', ("cells 0 and 2", "the same job")),
                 ('[sweep.grid]\n"job.sed" = [1]\n', ("unknown key job.sed",)),
                 ('[sweep.grid]\n"job.seed" = []\n', ("job.seed", "one value or more")),

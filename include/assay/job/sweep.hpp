@@ -13,7 +13,7 @@ namespace assay::job {
 //! One key of the grid.
 struct Axis {
     std::string key;                 //!< "model.train.usage_fraction"
-    std::vector<std::string> values; //!< as TOML writes them: 0.25, "a.h5", ["loss", "margin"]
+    std::vector<std::string> values; //!< as TOML writes them: 0.25, 'a.h5', ['loss', 'margin']
 
     template <class Archive>
     void serialize(Archive& archive, unsigned /*version*/) {
