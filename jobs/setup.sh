@@ -10,6 +10,7 @@ packages=(
   build-essential cmake ninja-build git                    # build
   libopenmpi-dev openmpi-bin libhdf5-openmpi-dev           # ranks and parallel files
   libtorch-dev libopenblas0-openmp                         # tensors; BLAS that obeys torch's thread count
+  libfaiss-dev                                             # approximate search
   libboost-dev libboost-serialization-dev                  # messages between ranks, distributions
   libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
   zlib1g-dev libstb-dev libturbojpeg0-dev libssl-dev       # compressed input, images, SHA-256

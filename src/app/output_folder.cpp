@@ -31,8 +31,9 @@ std::vector<std::filesystem::path> OutputFiles::unfinished() const {
 }
 
 std::vector<std::filesystem::path> OutputFiles::all() const {
-    std::vector<std::filesystem::path> paths{summary(),        sheet(),           samples(), removal("most"),
-                                             removal("least"), removal("random"), results()};
+    std::vector<std::filesystem::path> paths{summary(), sheet(), samples(), results()};
+    for (char const* which : {"top.h5", "bottom.h5", "random.h5"})
+        paths.push_back(removal() / which);
     for (auto const& left : unfinished())
         paths.push_back(left);
     for (auto const& file : {results(), generation(), features()})

@@ -3,8 +3,6 @@
 
 #include "assay/job/job.hpp"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <filesystem>
 #include <utility>
 #include <vector>
@@ -25,9 +23,7 @@ struct OutputFiles {
     std::filesystem::path features() const { return folder / "features.h5"; }
     std::filesystem::path samples() const { return folder / "samples.png"; }
     std::filesystem::path sheet() const { return folder / "credit.png"; }
-    std::filesystem::path removal(char const* which) const {
-        return folder / fmt::format("remove-{}.h5", which);
-    }
+    std::filesystem::path removal() const { return folder / "removal"; } //!< a folder of id lists
 
     //! What a run that did not finish may have left.
     std::vector<std::filesystem::path> unfinished() const;

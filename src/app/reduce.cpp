@@ -1,26 +1,60 @@
 #include "app/commands.hpp"
+#include "app/valuation_reduce.hpp"
 #include "assay/job/job_file.hpp"
 #include "assay/report/summary.hpp"
 #include "assay/usage/columns.hpp"
+#include "assay/valuation/columns.hpp"
 
 namespace assay::app {
 
-std::string reduce(ReduceRequest const& request) {
-    std::string text;
-    {
-        store::Handle const file = store::open_to_read(request.results);
-        text = store::read_string(file, "/", "job").value_or("");
-    }
-    // A file written by hand carries no job: the defaults then hold
+namespace {
+
+// What a file says of the job that made it. One written by hand says nothing: the defaults then hold, and
+// what it is about shows from its columns
+struct Origin {
+    job::Job job;
+    std::string name;
+    bool by_hand = false;
+};
+
+Origin read_origin(ReduceRequest const& request) {
+    store::Handle const file = store::open_to_read(request.results);
+    std::string text = store::read_string(file, "/", "job").value_or("");
+    bool const by_hand = text.empty();
+    if (by_hand && store::exists(file, valuation::kNeighbours))
+        text = "job.kind = \"valuation\"\n";
     job::Job const job = job::parse(text, request.results.string() + "@job", request.overrides);
-    usage::AuditInput const input = usage::read_columns(request.results, job);
-    usage::Audit const audit = usage::audit_usage(input, usage::audit_options(job));
+    return {job, by_hand ? request.results.stem().string() : job.job.name, by_hand};
+}
+
+std::string answer_usage(ReduceRequest const& request, Origin const& origin,
+                         std::filesystem::path const& folder) {
+    usage::AuditInput const input = usage::read_columns(request.results, origin.job);
+    usage::Audit const audit = usage::audit_usage(input, usage::audit_options(origin.job));
     auto const truth = report::read_truth(request.results, input);
-    std::string const name = text.empty() ? request.results.stem().string() : job.job.name;
+    report::write_summary(folder, report::summary(origin.name, audit, truth), request.overwrite);
+    return fmt::format("{}{}\n", report::table(origin.name, audit, truth), report::answer(audit));
+}
+
+std::string answer_valuation(ReduceRequest const& request, Origin const& origin,
+                             std::filesystem::path const& folder) {
+    ReducedValuation const reduced =
+        reduce_valuation(request.results, origin.job, origin.name, origin.by_hand);
+    report::write_summary(folder, report::summary(reduced.valuation, reduced.context), request.overwrite);
+    valuation::write_values(folder / "values.h5", reduced.valuation, reduced.context.ids);
+    write_removal_lists(folder, reduced, origin.job);
+    return fmt::format("{}{}\n", report::table(reduced.valuation, reduced.context),
+                       report::answer(reduced.valuation));
+}
+
+} // namespace
+
+std::string reduce(ReduceRequest const& request) {
+    Origin const origin = read_origin(request);
     std::filesystem::path const folder =
         request.output.empty() ? std::filesystem::absolute(request.results).parent_path() : request.output;
-    report::write_summary(folder, report::summary(name, audit, truth), request.overwrite);
-    return fmt::format("{}{}\n", report::table(name, audit, truth), report::answer(audit));
+    return origin.job.job.kind == "valuation" ? answer_valuation(request, origin, folder)
+                                              : answer_usage(request, origin, folder);
 }
 
 } // namespace assay::app

@@ -33,7 +33,8 @@ void report_complete(JobRun const& run) {
         if (!run.comm.is_root())
             return;
         check_same_job(run.files.results(), run.job);
-        say(run, reduce({run.files.results(), {}, run.files.folder, true}));
+        if (run.job.job.kind != "generate") // which has nothing to reduce
+            say(run, reduce({run.files.results(), {}, run.files.folder, true}));
     });
 }
 

@@ -95,7 +95,8 @@ Groups make_groups(comm::Communicator const& world, Plan const& plan, std::size_
 
 // The places of one group's ranks
 Placement part_of(Placement const& whole, Groups const& groups, std::int64_t group) {
-    Placement part{whole.device, whole.threads, {}};
+    Placement part = whole;
+    part.ranks.clear();
     for (std::size_t rank = 0; rank < whole.ranks.size(); ++rank)
         if (groups.of(static_cast<std::int64_t>(rank)) == group)
             part.ranks.push_back(whole.ranks[rank]);

@@ -84,8 +84,12 @@ Target make_target(comm::Communicator const& comm, job::Job const& job, data::Sp
                    std::string const& training_key, OutputFiles const& files, bool resume,
                    torch::Device device) {
     auto const trained = [&](auto const& network) {
-        model::TrainingRun const run{job.train,    normalisation(job), seed_of(job),
-                                     training_key, files.checkpoint(), resume};
+        model::TrainingRun const run{.options = job.train,
+                                     .normalisation = normalisation(job),
+                                     .seed = seed_of(job),
+                                     .job_hash = training_key,
+                                     .checkpoint = files.checkpoint(),
+                                     .resume = resume};
         model::TrainingData data{{split.members, split.filler}};
         if (split.members.size() > 0)
             data.watched.emplace_back("members", split.members);

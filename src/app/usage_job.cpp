@@ -48,7 +48,8 @@ void reduce_and_finish(JobRun const& run, pass::PassSummary const& summary) {
     usage::Audit const audit = usage::audit_usage(input, usage::audit_options(job));
     fault_point("reduce");
     auto const truth = report::read_truth(partial, input);
-    store::complete(results, usage::metrics(audit), {{"finished", utc_now()}},
+    store::Metrics const metrics = usage::metrics(audit);
+    store::complete(results, {&metrics, 1}, {{"finished", utc_now()}},
                     {{"shards_resumed", static_cast<std::int64_t>(summary.resumed)}});
     report::write_summary(run.files.folder, report::summary(job.job.name, audit, truth), true);
     say(run, fmt::format("{}results: {}\n{}\n", report::table(job.job.name, audit, truth), results.string(),

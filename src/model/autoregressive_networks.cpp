@@ -1,21 +1,12 @@
 #include "assay/model/autoregressive_networks.hpp"
 
 #include "assay/base/error.hpp"
-#include "assay/base/random.hpp"
 
 namespace assay::model {
 
 namespace nn = torch::nn;
 
 namespace {
-
-// Of labels in training; 10 to 20 % is common in classifier-free guidance
-constexpr double kNullShare = 0.1;
-
-// The row of a table of conditions that belongs to a label; the last row is the null label's
-torch::Tensor condition(torch::Tensor const& label, std::int64_t classes) {
-    return torch::where(label < 0, classes, label);
-}
 
 // A linear layer whose units see only inputs of no higher degree than their own, with a bias per condition
 class MaskedLinear : public nn::Module {
@@ -161,11 +152,7 @@ torch::Tensor AutoregressiveNetwork::tokenize(torch::Tensor const& x) {
 }
 
 SampleLoss AutoregressiveNetwork::loss(Batch const& batch, std::uint64_t draws) {
-    std::vector<std::int64_t> dropped;
-    for (std::uint64_t id : batch.ids)
-        dropped.push_back(is_training() && Random(draws, "drop label", id).uniform() < kNullShare);
-    torch::Tensor const label = batch.y.masked_fill(
-        torch::tensor(dropped, torch::kInt64).to(torch::kBool).to(batch.y.device()), kNullLabel);
+    torch::Tensor const label = is_training() ? drop_labels(batch, draws) : batch.y;
     torch::Tensor const tokens = tokenize(batch.x);
     torch::Tensor const scores = logits(tokens, label);
     torch::Tensor const losses =

@@ -7,6 +7,9 @@ namespace assay::model {
 
 namespace {
 
+// Share of labels that drop_labels() drops; 10 to 20 % is common in classifier-free guidance
+constexpr double kNullShare = 0.1;
+
 // A per-channel vector shaped to broadcast over [B, C, ...]
 torch::Tensor per_channel(std::vector<double> const& values, torch::Tensor const& x) {
     if (x.dim() < 2 || static_cast<std::int64_t>(values.size()) != x.size(1))
@@ -69,6 +72,33 @@ torch::Tensor augment(torch::Tensor const& x, std::vector<std::uint64_t> const& 
                          torch::arange(channels).reshape({1, -1, 1, 1}).to(device),
                          rows.reshape({count, 1, height, 1}).to(device),
                          columns.reshape({count, 1, 1, width}).to(device)});
+}
+
+torch::Tensor keyed_normals(std::vector<std::uint64_t> const& ids, torch::IntArrayRef shape,
+                            std::uint64_t seed, std::string_view purpose, torch::Device device) {
+    std::vector<std::int64_t> sizes(shape.begin(), shape.end());
+    sizes.insert(sizes.begin(), static_cast<std::int64_t>(ids.size()));
+    torch::Tensor const normals = torch::empty(sizes);
+    float* next = normals.data_ptr<float>();
+    std::int64_t const each = ids.empty() ? 0 : normals.numel() / normals.size(0);
+    for (std::uint64_t id : ids) {
+        Random random(seed, purpose, id);
+        for (std::int64_t i = 0; i < each; ++i)
+            *next++ = static_cast<float>(random.normal());
+    }
+    return normals.to(device);
+}
+
+torch::Tensor drop_labels(Batch const& batch, std::uint64_t draws) {
+    std::vector<std::int64_t> dropped;
+    for (std::uint64_t id : batch.ids)
+        dropped.push_back(Random(draws, "drop label", id).uniform() < kNullShare);
+    return batch.y.masked_fill(torch::tensor(dropped, torch::kInt64).to(torch::kBool).to(batch.y.device()),
+                               kNullLabel);
+}
+
+torch::Tensor condition(torch::Tensor const& label, std::int64_t classes) {
+    return torch::where(label < 0, classes, label);
 }
 
 } // namespace assay::model

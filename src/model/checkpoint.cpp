@@ -6,6 +6,7 @@
 #include "assay/comm/agree.hpp"
 #include "assay/comm/collectives.hpp"
 #include "assay/store/result_file.hpp"
+#include "model/weight_average.hpp"
 
 #include <fstream>
 #include <sstream>
@@ -16,19 +17,45 @@ namespace {
 // A checkpoint begins with the SHA-256 of the rest, in hexadecimal: torch's archives do not notice a flipped
 // bit
 constexpr std::size_t kDigestSize = 64;
+
+// Local. The archive in a checkpoint's bytes. Error(data) unless they are those that were written
+torch::serialize::InputArchive open_archive(std::string const& bytes, std::filesystem::path const& path,
+                                            torch::Device device) {
+    if (bytes.size() < kDigestSize || sha256(bytes.substr(kDigestSize)) != bytes.substr(0, kDigestSize))
+        fail(Exit::data,
+             "{}: not a checkpoint of assay, or damaged (its SHA-256 does not match). Remove it to "
+             "train again",
+             path.string());
+    std::istringstream stream(bytes.substr(kDigestSize));
+    torch::serialize::InputArchive archive;
+    archive.load_from(stream, device);
+    return archive;
+}
+
+std::vector<std::vector<std::int64_t>> shapes_of(Network const& network) {
+    std::vector<std::vector<std::int64_t>> shapes;
+    for (auto const& tensors : {network.parameters(), network.buffers()})
+        for (torch::Tensor const& tensor : tensors)
+            shapes.push_back(tensor.sizes().vec());
+    return shapes;
+}
+
 } // namespace
 
 void save_checkpoint(comm::Communicator const& comm, std::filesystem::path const& path,
                      std::string const& job_hash, Network const& network,
-                     torch::optim::Optimizer const& optimizer, std::int64_t epochs_done) {
+                     torch::optim::Optimizer const& optimizer, torch::nn::Module const& average,
+                     std::int64_t epochs_done) {
     comm::agree(comm, [&] {
         if (!comm.is_root())
             return;
-        torch::serialize::OutputArchive archive, weights, state;
+        torch::serialize::OutputArchive archive, weights, state, averaged;
         network.save(weights);
         optimizer.save(state);
+        average.save(averaged);
         archive.write("network", weights);
         archive.write("optimizer", state);
+        archive.write("average", averaged);
         archive.write("epochs_done", c10::IValue(epochs_done));
         archive.write("job_hash", c10::IValue(job_hash));
         std::ostringstream bytes;
@@ -64,7 +91,8 @@ std::string read_and_broadcast(comm::Communicator const& comm, std::filesystem::
 
 std::int64_t load_checkpoint(comm::Communicator const& comm, std::filesystem::path const& path,
                              std::string const& job_hash, Network& network,
-                             torch::optim::Optimizer& optimizer, torch::Device device) {
+                             torch::optim::Optimizer& optimizer, torch::nn::Module& average,
+                             torch::Device device) {
     bool const there = comm::broadcast(comm, static_cast<std::int64_t>(std::filesystem::exists(path))) != 0;
     if (!there)
         return 0;
@@ -72,21 +100,16 @@ std::int64_t load_checkpoint(comm::Communicator const& comm, std::filesystem::pa
     return comm::agree(comm, [&] {
         c10::IValue epochs, hash;
         try {
-            if (bytes.size() < kDigestSize ||
-                sha256(bytes.substr(kDigestSize)) != bytes.substr(0, kDigestSize))
-                fail(Exit::data,
-                     "{}: not a checkpoint of assay, or damaged (its SHA-256 does not match). Remove it to "
-                     "train again",
-                     path.string());
-            std::istringstream stream(bytes.substr(kDigestSize));
-            torch::serialize::InputArchive archive, weights, state;
-            archive.load_from(stream, device);
+            torch::serialize::InputArchive archive = open_archive(bytes, path, device), weights, state,
+                                           averaged;
             archive.read("job_hash", hash);
             if (hash.toStringRef() == job_hash) {
                 archive.read("network", weights);
                 archive.read("optimizer", state);
+                archive.read("average", averaged);
                 network.load(weights);
                 optimizer.load(state);
+                average.load(averaged);
             }
             archive.read("epochs_done", epochs);
         } catch (c10::Error const&) {
@@ -98,6 +121,36 @@ std::int64_t load_checkpoint(comm::Communicator const& comm, std::filesystem::pa
                  "{}: belongs to another job (its job hash differs). Use another --output or --overwrite",
                  path.string());
         return epochs.toInt();
+    });
+}
+
+void load_trained(comm::Communicator const& comm, std::filesystem::path const& path, Network& network,
+                  double ema, torch::Device device) {
+    std::string const bytes = read_and_broadcast(comm, path);
+    comm::agree(comm, [&] {
+        auto const shapes = shapes_of(network);
+        WeightAverage average(network, ema);
+        try {
+            torch::serialize::InputArchive archive = open_archive(bytes, path, device), weights, averaged;
+            archive.read("network", weights);
+            archive.read("average", averaged);
+            network.load(weights);
+            average.load(averaged);
+        } catch (c10::Error const&) {
+            fail(Exit::data,
+                 "{}: its weights do not belong to the job's network (or it is no checkpoint of assay). Use "
+                 "the "
+                 "section generator that it was trained with",
+                 path.string());
+        }
+        if (shapes_of(network) != shapes)
+            fail(Exit::data,
+                 "{}: its weights have other shapes than the job's network. Use the section generator that "
+                 "it was "
+                 "trained with",
+                 path.string());
+        if (ema != 0)
+            average.swap();
     });
 }
 

@@ -8,6 +8,7 @@
 #include "assay/comm/collectives.hpp"
 #include "assay/comm/ordered_sum.hpp"
 #include "assay/model/checkpoint.hpp"
+#include "model/weight_average.hpp"
 
 #include <cmath>
 #include <limits>
@@ -108,12 +109,13 @@ torch::Tensor sum_or_nan(torch::Tensor const& accuracy) {
 class Trainer {
   public:
     Trainer(comm::Communicator const& comm, TrainingSet const& set, TrainingRun const& run, Network& network,
-            torch::optim::Optimizer& optimizer, torch::Device device)
+            torch::optim::Optimizer& optimizer, WeightAverage& average, torch::Device device)
         : comm_(comm),
           set_(set),
           run_(run),
           network_(network),
           optimizer_(optimizer),
+          average_(average),
           device_(device),
           parameters_(network.parameters()),
           statistics_(running_statistics(network)),
@@ -130,6 +132,9 @@ class Trainer {
             double const progress = static_cast<double>(begin) / static_cast<double>(order.size());
             set_learning_rate(learning_rate(run_.options, static_cast<double>(epoch) + progress));
             auto const [batch_loss, batch_accuracy] = step({order.data() + begin, size}, epoch);
+            auto const steps_per_epoch = (order.size() + batch_size - 1) / batch_size;
+            average_.update(epoch * static_cast<std::int64_t>(steps_per_epoch) +
+                            static_cast<std::int64_t>(begin / batch_size));
             loss += batch_loss;
             accuracy += batch_accuracy;
         }
@@ -164,8 +169,8 @@ class Trainer {
         if (!std::isfinite(loss))
             throw comm::AgreedError(Exit::data,
                                     fmt::format("training diverged in epoch {} (the loss is {}). Lower "
-                                                "model.train.learning_rate={}",
-                                                epoch + 1, loss, run_.options.learning_rate));
+                                                "{}.learning_rate={}",
+                                                epoch + 1, loss, run_.section, run_.options.learning_rate));
         optimizer_.step();
         return {loss, accuracy};
     }
@@ -216,6 +221,7 @@ class Trainer {
     TrainingRun const& run_;
     Network& network_;
     torch::optim::Optimizer& optimizer_;
+    WeightAverage& average_;
     torch::Device device_;
     std::vector<torch::Tensor> parameters_, statistics_, counters_;
 };
@@ -223,9 +229,10 @@ class Trainer {
 std::unique_ptr<torch::optim::Optimizer> make_optimizer(job::Optimisation const& options,
                                                         Network const& network) {
     if (options.optimizer == "adam")
-        return std::make_unique<torch::optim::Adam>(
-            network.parameters(),
-            torch::optim::AdamOptions(options.learning_rate).weight_decay(options.weight_decay));
+        return std::make_unique<torch::optim::Adam>(network.parameters(),
+                                                    torch::optim::AdamOptions(options.learning_rate)
+                                                        .betas({options.momentum, 0.999})
+                                                        .weight_decay(options.weight_decay));
     return std::make_unique<torch::optim::SGD>(network.parameters(),
                                                torch::optim::SGDOptions(options.learning_rate)
                                                    .momentum(options.momentum)
@@ -233,7 +240,8 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(job::Optimisation const&
 }
 
 // Error(usage), on all ranks alike, if the gradients of one step are more than MPI can count
-void check_step_size(job::Optimisation const& options, Network const& network) {
+void check_step_size(TrainingRun const& run, Network const& network) {
+    job::Optimisation const& options = run.options;
     std::int64_t length = 2;
     for (auto const& tensors : {network.parameters(), network.buffers()})
         for (torch::Tensor const& tensor : tensors)
@@ -241,10 +249,9 @@ void check_step_size(job::Optimisation const& options, Network const& network) {
     std::int64_t const parts = (options.batch_size + options.micro_batch - 1) / options.micro_batch;
     if (parts * length > std::numeric_limits<int>::max())
         throw comm::AgreedError(
-            Exit::usage,
-            fmt::format("model.train.micro_batch={} cuts a batch of {} into {} parts of {} values "
-                        "each (too many for one exchange). Raise it",
-                        options.micro_batch, options.batch_size, parts, length));
+            Exit::usage, fmt::format("{}.micro_batch={} cuts a batch of {} into {} parts of {} values "
+                                     "each (too many for one exchange). Raise it",
+                                     run.section, options.micro_batch, options.batch_size, parts, length));
 }
 
 // "loss 0.1234, accuracy 0.987", the latter where the family has one
@@ -296,35 +303,40 @@ double learning_rate(job::Optimisation const& options, double epoch) {
 void train(comm::Communicator const& comm, Network& network, TrainingData const& data, TrainingRun const& run,
            torch::Device device) {
     TrainingSet const set = comm::agree(comm, [&] { return load(data); });
-    check_step_size(run.options, network);
+    check_step_size(run, network);
     auto const optimizer = make_optimizer(run.options, network);
+    WeightAverage average(network, run.options.ema);
     std::int64_t first = 0;
     if (run.resume)
-        first = load_checkpoint(comm, run.checkpoint, run.job_hash, network, *optimizer, device);
+        first = load_checkpoint(comm, run.checkpoint, run.job_hash, network, *optimizer, average, device);
     if (first < run.options.epochs)
         spdlog::info("training {} on {} samples, epochs {} to {}", run.options.network, set.size(), first + 1,
                      run.options.epochs);
     else
         spdlog::info("the trained {} is there: {}", run.options.network, run.checkpoint.string());
 
-    Trainer trainer(comm, set, run, network, *optimizer, device);
+    Trainer trainer(comm, set, run, network, *optimizer, average, device);
     for (std::int64_t epoch = first; epoch < run.options.epochs; ++epoch) {
         auto const [loss, accuracy] = trainer.epoch(epoch);
         std::int64_t const done = epoch + 1;
         bool const last = done == run.options.epochs;
         bool const stop = anyone_stops(comm);
         if (stop || last || done % run.options.checkpoint_every == 0) {
-            save_checkpoint(comm, run.checkpoint, run.job_hash, network, *optimizer, done);
+            save_checkpoint(comm, run.checkpoint, run.job_hash, network, *optimizer, average, done);
             spdlog::info("epoch {}/{}: {}", done, run.options.epochs, described(loss, accuracy));
         }
-        if (run.options.evaluate_every && done % run.options.evaluate_every == 0 && comm.is_root())
+        if (run.options.evaluate_every && done % run.options.evaluate_every == 0 && comm.is_root()) {
+            average.swap();
             log_evaluation(network, data, run, device);
+            average.swap();
+        }
         if (stop)
             throw comm::AgreedError(Exit::stopped,
                                     fmt::format("stopped on a signal after epoch {}/{}, state saved. Run "
                                                 "again with --resume",
                                                 done, run.options.epochs));
     }
+    average.swap();
     network.eval();
 }
 

@@ -3,34 +3,20 @@
 #include "assay/base/error.hpp"
 #include "assay/base/stats.hpp"
 #include "assay/base/version.hpp"
+#include "assay/report/output_file.hpp"
 #include "assay/store/array.hpp"
-#include "assay/store/result_file.hpp"
 #include "assay/usage/columns.hpp"
 #include "assay/usage/score.hpp"
+#include "report/text.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <sstream>
 
 namespace assay::report {
 
 using nlohmann::ordered_json;
 
 namespace {
-
-// JSON has no NaN
-ordered_json number(double value) {
-    return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
-}
-
-std::string row(std::string const& name, std::string const& value) {
-    return fmt::format("  {:<30} {}\n", name, value);
-}
-
-std::string row(std::string const& name, std::optional<double> value) {
-    return row(name, value && std::isfinite(*value) ? fmt::format("{:.3f}", *value) : "-");
-}
 
 // Which of all suspects is row i of the tables
 std::uint64_t row_of(usage::AuditInput const& input, std::size_t i) {
@@ -40,10 +26,6 @@ std::uint64_t row_of(usage::AuditInput const& input, std::size_t i) {
 // Tiny ones underflow, and none is exactly zero
 std::string p_value_text(double value) {
     return value < 1e-300 ? "< 1e-300" : fmt::format("{:.2g}", value);
-}
-
-std::string percent(double level) {
-    return fmt::format("{:g} %", 100 * level);
 }
 
 std::string rows_of(usage::KnownMembers const& known) {
@@ -164,29 +146,7 @@ std::string answer(usage::Audit const& audit) {
 }
 
 void write_summary(std::filesystem::path const& folder, ordered_json const& summary, bool overwrite) {
-    std::filesystem::path const path = folder / "summary.json";
-    std::string const text = summary.dump(2) + "\n";
-    if (std::ifstream existing(path); existing && !overwrite) {
-        std::ostringstream old;
-        old << existing.rdbuf();
-        if (old.str() != text)
-            fail(Exit::usage,
-                 "{} exists with other numbers (nothing is overwritten unasked). Use --output or --overwrite",
-                 path.string());
-    }
-    std::error_code error; // a folder that cannot be made shows when the file is opened
-    std::filesystem::create_directories(folder, error);
-    std::filesystem::path const temporary = path.string() + ".new";
-    std::ofstream file(temporary);
-    file << text;
-    file.close();
-    if (file)
-        store::sync_to_disk(temporary);
-    if (file)
-        std::filesystem::rename(temporary, path, error);
-    if (!file || error)
-        fail(Exit::io, "{}: cannot be written (disk full, or no permission). Free space or use --output",
-             temporary.string());
+    write_output_file(folder / "summary.json", summary.dump(2) + "\n", overwrite);
 }
 
 } // namespace assay::report

@@ -40,7 +40,7 @@ std::vector<KeyNumber> key_numbers(std::string const& kind) {
                 {"AUC of members", {"/truth/member_auc"}}};
     if (kind == "valuation")
         return {{"coverage", {"/metrics/valuation/coverage"}},
-                {"C1", {"/metrics/valuation/identical_class"}},
+                {"C1", {"/metrics/valuation/identical_class_weighted"}},
                 {"LDS", {"/metrics/valuation/lds"}}};
     return {};
 }

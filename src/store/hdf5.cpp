@@ -326,6 +326,16 @@ void read_rows(Handle const& dataset, std::uint64_t begin, std::uint64_t count, 
             "reading rows");
 }
 
+void read_block(Handle const& dataset, RowRange const& rows, RowRange const& columns, hid_t type, void* out) {
+    Handle const file_space(H5Dget_space(dataset.id()), "H5Dget_space");
+    hsize_t const start[] = {rows.begin, columns.begin}, count[] = {rows.count, columns.count};
+    require(H5Sselect_hyperslab(file_space.id(), H5S_SELECT_SET, start, nullptr, count, nullptr),
+            "H5Sselect_hyperslab");
+    Handle const memory_space = dataspace({rows.count, columns.count});
+    require(H5Dread(dataset.id(), type, memory_space.id(), file_space.id(), H5P_DEFAULT, out),
+            "reading a block");
+}
+
 std::uint32_t write_rows(Handle const& dataset, std::uint64_t begin, std::uint64_t count, hid_t type,
                          void const* in, bool collective) {
     RowRange const range{begin, count};

@@ -10,6 +10,7 @@
 #include <exception>
 #include <functional>
 #include <limits>
+#include <numeric>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -98,6 +99,26 @@ std::vector<RowRange> single_rows(std::span<std::uint64_t const> rows) {
     for (std::uint64_t row : rows)
         ranges.push_back({row, 1});
     return ranges;
+}
+
+template <class T>
+void write_table(Handle const& file, std::string const& path, std::vector<T> const& values) {
+    Handle const table = open_dataset(file, path);
+    Shape const shape = shape_of(table);
+    if (std::accumulate(shape.begin(), shape.end(), std::uint64_t{1}, std::multiplies<>()) != values.size())
+        fail(Exit::internal, "{} is [{}], and has {} values", path, fmt::join(shape, ", "), values.size());
+    write_rows(table, 0, shape.front(), native_type<T>(), values.data());
+}
+
+void write_metrics(Handle const& file, Metrics const& metrics) {
+    for (auto const& [name, value] : metrics.numbers)
+        write_number(file, metrics.group, name, value);
+    for (auto const& [name, value] : metrics.texts)
+        write_string(file, metrics.group, name, value, kMetricTextSize);
+    for (auto const& [name, values] : metrics.tables)
+        write_table(file, metrics.group + "/" + name, values);
+    for (auto const& [name, values] : metrics.integers)
+        write_table(file, metrics.group + "/" + name, values);
 }
 
 // Runs `work`, which writes PATH.partial; what fails is an Error(io) that says how to go on
@@ -260,20 +281,14 @@ void ResultFile::close() {
     });
 }
 
-void complete(std::filesystem::path const& path, Metrics const& metrics,
+void complete(std::filesystem::path const& path, std::span<Metrics const> metrics,
               std::vector<std::pair<std::string, std::string>> const& text,
               std::vector<std::pair<std::string, std::int64_t>> const& numbers) {
     Handle file;
     write_to(path, [&] {
         file = open_to_write(partial_of(path));
-        for (auto const& [name, value] : metrics.numbers)
-            write_number(file, metrics.group, name, value);
-        for (auto const& [name, value] : metrics.texts)
-            write_string(file, metrics.group, name, value, kMetricTextSize);
-        for (auto const& [name, values] : metrics.tables) {
-            Handle const table = open_dataset(file, metrics.group + "/" + name);
-            write_rows(table, 0, shape_of(table).front(), native_type<double>(), values.data());
-        }
+        for (Metrics const& group : metrics)
+            write_metrics(file, group);
         for (auto const& [name, value] : text)
             write_string(file, "/", name, value);
         for (auto const& [name, value] : numbers)

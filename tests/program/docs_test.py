@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import h5py
+
 import common
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -41,6 +43,14 @@ class Docs(common.ProgramTest):
             f"[dataset]\nsuspects = '{self.folder}/a.h5'\n"
             f"[model]\nfile = '{self.folder}/autoregressive.pt'\nfamily = 'autoregressive'\n")
         self.assertIn("25 signals", common.assay("check", self.folder / "job.toml").stdout)
+
+    def test_valuation(self):
+        common.write_data_set(self.folder / "train.h5", 2100, 1)
+        common.write_data_set(self.folder / "generated.h5", 30, 2)
+        self.run_page("valuation.md")
+        with h5py.File(self.folder / "features.h5") as file:
+            self.assertEqual((file["train"].shape, file["generated"].shape), ((2100, 32), (30, 32)))
+            self.assertTrue((file["train"][:] != 0).any(axis=1).all())  # no row was left out
 
     def test_dumped_job_reads_back(self):
         dumped = common.assay("dump-job", "usage").stdout

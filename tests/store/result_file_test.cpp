@@ -22,7 +22,8 @@ ResultLayout layout() {
     ResultLayout layout;
     layout.columns = {{"/signals/loss", native_type<float>(), {kRows}, "minus the loss", "nat", "member"},
                       {"/samples/id", native_type<std::uint64_t>(), {kRows}, "sample id", "1", ""},
-                      {"/metrics/usage/curve", native_type<double>(), {2, 3}, "a table", "1", ""}};
+                      {"/metrics/usage/curve", native_type<double>(), {2, 3}, "a table", "1", ""},
+                      {"/values/hits", native_type<std::int64_t>(), {2}, "counts", "1", ""}};
     layout.shards = kShards;
     layout.text = {{"status", "running "}, {"job_hash", "abc"}, {"finished", "0000-00-00T00:00:00Z"}};
     layout.numbers = {{"shards_resumed", 0}, {"seed", 5}};
@@ -230,10 +231,11 @@ TEST_F(Results, CompleteWritesMetricsInPlaceAndRenames) {
     std::uintmax_t const size = fs::file_size(partial_of(path()));
     world().barrier();
     std::string const reason = "because " + std::string(300, 'x');
+    std::vector<Metrics> const metrics{
+        {"/metrics/usage", {{"bound", 0.25}}, {{"reason", reason}}, {{"curve", {1, 2, 3, 4, 5, 6}}}},
+        {"/values", {}, {}, {}, {{"hits", {-7, std::int64_t{1} << 62}}}}};
     if (world().is_root())
-        complete(path(),
-                 {"/metrics/usage", {{"bound", 0.25}}, {{"reason", reason}}, {{"curve", {1, 2, 3, 4, 5, 6}}}},
-                 {{"finished", "2026-01-31T12:00:00Z"}}, {{"shards_resumed", 3}});
+        complete(path(), metrics, {{"finished", "2026-01-31T12:00:00Z"}}, {{"shards_resumed", 3}});
     world().barrier();
     EXPECT_FALSE(ResultFile::has_partial(path()));
     EXPECT_EQ(fs::file_size(path()), size); // no metadata was added, so none can have moved
@@ -247,6 +249,8 @@ TEST_F(Results, CompleteWritesMetricsInPlaceAndRenames) {
     EXPECT_EQ(read_all<std::uint64_t>(open_dataset(file, "/samples/id")), ids);
     EXPECT_EQ(read_all<double>(open_dataset(file, "/metrics/usage/curve")),
               (std::vector<double>{1, 2, 3, 4, 5, 6}));
+    EXPECT_EQ(read_all<std::int64_t>(open_dataset(file, "/values/hits")),
+              (std::vector<std::int64_t>{-7, std::int64_t{1} << 62}));
     double bound = 0;
     std::int64_t resumed = 0;
     Handle const a(H5Aopen_by_name(file.id(), "/metrics/usage", "bound", H5P_DEFAULT, H5P_DEFAULT), "bound");
@@ -258,8 +262,19 @@ TEST_F(Results, CompleteWritesMetricsInPlaceAndRenames) {
 }
 
 TEST_F(Results, CompleteNeedsItsPartialFile) {
-    EXPECT_THROW(complete(path(), {"/metrics/usage", {}, {}, {}}, {}, {}), Error);
+    EXPECT_THROW(complete(path(), {}, {}, {}), Error);
     EXPECT_FALSE(fs::exists(path()));
+}
+
+TEST_F(Results, ATableMustHaveTheAnnouncedSize) {
+    ResultFile::create(world(), path(), layout()).close();
+    std::vector<Metrics> const metrics{{"/metrics/usage", {}, {}, {{"curve", {1, 2, 3}}}}};
+    if (world().is_root()) {
+        EXPECT_THROW(complete(path(), metrics, {}, {}), Error);
+    }
+    EXPECT_TRUE(ResultFile::has_partial(path()));
+    EXPECT_FALSE(fs::exists(path()));
+    world().barrier();
 }
 
 TEST_F(Results, AllRanksThrowWhenTheFileCannotBeMadeOrOpened) {

@@ -76,7 +76,7 @@ struct Model {
 struct Optimisation {
     std::string network, optimizer = "sgd", schedule = "constant", augment = "none";
     std::int64_t epochs = 20, batch_size = 128, micro_batch = 32, evaluate_every = 0, checkpoint_every = 5;
-    double learning_rate = 0.05, momentum = 0.9, weight_decay = 0, warmup_epochs = 0;
+    double learning_rate = 0.05, momentum = 0.9, weight_decay = 0, warmup_epochs = 0, ema = 0;
     void fields(auto&& visit) {
         visit("epochs", epochs, in(1, 1e6), "", "passes over the training set");
         visit("batch_size", batch_size, in(1, 1e6), "samples", "per optimiser step, over all ranks together");
@@ -84,12 +84,14 @@ struct Optimisation {
               "gradient unit: ranks share a batch in these, so bits do not depend on ranks");
         visit("optimizer", optimizer, one_of({"sgd", "adam"}), "", "");
         visit("learning_rate", learning_rate, in(0, 100), "", "peak learning rate");
-        visit("momentum", momentum, in(0, 0.9999), "", "of sgd");
+        visit("momentum", momentum, in(0, 0.9999), "", "of sgd; beta1 of adam");
         visit("weight_decay", weight_decay, in(0, 1), "", "L2 penalty added to the gradient");
         visit("schedule", schedule, one_of({"constant", "cosine", "step"}), "",
               "step: a tenth after 60 % and again after 80 % of the epochs");
         visit("warmup_epochs", warmup_epochs, in(0, 1e6), "epochs",
               "linear rise of the learning rate from 0");
+        visit("ema", ema, in(0, 0.999999), "",
+              "decay per step of the weights' moving average, which the trained network gets; 0 = none");
         visit("augment", augment, one_of({"none", "crop_flip"}), "",
               "crop_flip: shift by up to 2 pixels and mirror");
         visit("evaluate_every", evaluate_every, in(0, 1e6), "epochs",
@@ -157,8 +159,8 @@ struct ValuationData {
         visit("held_out_count", held_out_count, at_least(0), "samples",
               "random subset of that size; 0 = all");
         visit("groups", groups, any(), "",
-              "credit is also summed by group: \"label\", or an integer array of the training file "
-              "(\"/contributor\"); empty = no groups");
+              "credit is summed by class, and by this integer array of the training file "
+              "(\"/contributor\"); empty = by class alone");
         visit("attributes", attributes, any(), "",
               "array of 0/1 [N, a] in the training and the generated file (\"/attributes\"); empty = none");
         visit("classes", classes, in(0, 1e6), "", "number of classes; 0 = largest label + 1");
@@ -266,7 +268,7 @@ struct Features {
         visit("given_held_out", given_held_out, any(), "file:/array", "of the held-out file's samples");
         visit("normalise", normalise, one_of({"none", "l2"}), "", "l2: rows are scaled to length 1");
         visit("storage", storage, one_of({"float32", "float16", "bfloat16"}), "",
-              "of features on disk and in memory; distances are exact for the stored values");
+              "of features in memory; distances are exact for the stored values");
         visit("second", second, one_of({"none", "pixels", "model", "given"}), "",
               "space in which the nearest valuation.rerank of the first are put in order again");
         visit("second_model", second_model, any(), "path", "as model");
@@ -276,13 +278,16 @@ struct Features {
 };
 
 struct Valuation {
-    std::int64_t k = 50, rerank = 200, bootstrap = 200, shapley_k = 5, lists = 0, probes = 16,
+    std::int64_t k = 50, depth = 100, rerank = 200, bootstrap = 200, shapley_k = 5, lists = 0, probes = 16,
                  recall_queries = 256, listed = 100;
     std::string distance = "l2", temperature = "perplexity", quality = "none", quality_mode = "mean1",
                 search = "exact", pixel_baseline = "no", lds;
     double perplexity = 10, confidence = 0.95, removal_share = 0.1, memory = 0;
     void fields(auto&& visit) {
         visit("k", k, in(1, 1000), "", "nearest training samples that share the credit for a generated one");
+        visit("depth", depth, in(1, 1000), "",
+              "neighbours that are kept of each, at least k: criteria, KNN-Shapley and later reductions use "
+              "them");
         visit("distance", distance, one_of({"l2", "squared_l2", "cosine", "inner_product"}), "", "");
         visit("temperature", temperature, one_of({"perplexity", "median_gap", "paper", "uniform", "top1"}),
               "", "how fast credit falls with distance (docs/valuation.md); paper: exp(-distance)");

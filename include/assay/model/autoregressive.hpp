@@ -10,9 +10,6 @@
 
 namespace assay::model {
 
-//! The label that stands for "no label": the model predicts unconditionally.
-inline constexpr std::int64_t kNullLabel = -1;
-
 //! An autoregressive model in evaluation mode on one device, conditioned on a class label. Local throughout.
 class Autoregressive {
   public:

@@ -22,6 +22,7 @@ struct TrainingRun {
     std::filesystem::path
         checkpoint;      //!< written by root every options.checkpoint_every epochs and at the end
     bool resume = false; //!< go on from `checkpoint` if it is there
+    std::string section = "model.train"; //!< of the job file, for messages
 };
 
 //! What a network learns from. All of one shape and type.
@@ -32,10 +33,10 @@ struct TrainingData {
 };
 
 //! Collective. Trains `network` (the same on all ranks, on `device`) on data.parts and leaves it in
-//! evaluation mode, again the same on all ranks. The gradient of each batch is the sum over the whole batch:
-//! ranks compute it in units of micro_batch samples at fixed positions, added in order (comm::ordered_sum).
-//! The training set is held in memory by every rank. Error(data) if the loss stops being finite;
-//! Error(stopped) on a stop request, the state saved.
+//! evaluation mode, again the same on all ranks; where options.ema is not 0, its weights are then averages.
+//! The gradient of each batch is the sum over the whole batch: ranks compute it in units of micro_batch
+//! samples at fixed positions, added in order (comm::ordered_sum). The training set is held in memory by
+//! every rank. Error(data) if the loss stops being finite; Error(stopped) on a stop request, the state saved.
 void train(comm::Communicator const& comm, Network& network, TrainingData const& data, TrainingRun const& run,
            torch::Device device);
 

@@ -113,11 +113,13 @@ struct Metrics {
     std::vector<std::pair<std::string, std::string>> texts; //!< cut after 256 bytes
     std::vector<std::pair<std::string, std::vector<double>>>
         tables; //!< whole datasets in the group, row-major
+    std::vector<std::pair<std::string, std::vector<std::int64_t>>> integers = {}; //!< the same of int64
 };
 
-//! Root only, local, after close(): writes metrics and root attributes in place, marks PATH.partial complete,
-//! makes it durable and renames it to PATH. Error(io), the partial file kept, if any of it fails.
-void complete(std::filesystem::path const& path, Metrics const& metrics,
+//! Root only, local, after close(): writes metrics (one group each) and root attributes in place, marks
+//! PATH.partial complete, makes it durable and renames it to PATH. Error(io), the partial file kept, if any
+//! of it fails.
+void complete(std::filesystem::path const& path, std::span<Metrics const> metrics,
               std::vector<std::pair<std::string, std::string>> const& text,
               std::vector<std::pair<std::string, std::int64_t>> const& numbers);
 

@@ -1,0 +1,24 @@
+//! Features that a pass computes: principal components, and what models make of samples.
+#pragma once
+
+#include "app/feature_spaces.hpp"
+
+namespace assay::app {
+
+// Columns of files.features(), float32 [rows, width] each: kFirstSpace/training, /generated and, where there
+// are such samples, /held_out; the same in kSecondSpace for the second space
+inline constexpr char const* kFirstSpace = "/features";
+inline constexpr char const* kSecondSpace = "/second";
+
+//! Does a space of this name need a pass?
+bool is_computed(std::string const& space);
+
+//! Collective. Computes what the job's spaces need into files.features(), going on with what an unfinished
+//! run of the same job left there under --resume. Error(data) naming the sample whose features are not
+//! finite.
+void compute_features(JobRun const& run, Sides const& sides, Inputs const& inputs);
+
+//! Collective. Finds what is wrong with the models before anything is computed.
+void check_computed(JobRun const& run, Sides const& sides);
+
+} // namespace assay::app

@@ -1,0 +1,41 @@
+//! What a valuation job is about: its data set files, opened, drawn and checked before anything is computed.
+#pragma once
+
+#include "app/valuation_columns.hpp"
+
+#include <memory>
+
+namespace assay::app {
+
+//! The data set files of a job
+struct Files {
+    std::shared_ptr<data::Dataset const> training, generated, held_out;
+};
+
+//! Collective. Those that the job names, with the generated samples' at `generated` (empty: none yet).
+//! Error(data) for samples that do not go together.
+Files open_files(JobRun const& run, std::filesystem::path const& generated);
+
+//! Collective. Every sample's values, and every id once.
+void check_files(JobRun const& run, Files const& files);
+
+//! Collective. All of a file, or the random part that the job's `key` asks for.
+data::View view_of(JobRun const& run, std::shared_ptr<data::Dataset const> const& file, std::int64_t count,
+                   char const* key);
+
+//! Facts refer to sides: not to be copied or moved.
+struct Subject {
+    Sides sides;
+    SampleFacts facts;
+    Inputs inputs;
+};
+
+//! Collective. Error(usage or data) for whatever is wrong with what the job names.
+std::unique_ptr<Subject const> make_subject(JobRun const& run, Files const& files,
+                                            std::filesystem::path const& generated);
+
+//! Collective. Error(usage), with the figure, if a rank needs more memory than it may use for training
+//! features of this width.
+void check_memory(JobRun const& run, Sides const& sides, std::uint64_t width);
+
+} // namespace assay::app

@@ -1,0 +1,82 @@
+#include "assay/model/diffusion.hpp"
+
+#include "assay/base/error.hpp"
+#include "assay/model/batch.hpp"
+
+#include <cmath>
+#include <numbers>
+
+namespace assay::model {
+
+namespace {
+
+// values[t] shaped to broadcast over [B, ...]
+torch::Tensor at_times(torch::Tensor const& values, torch::Tensor const& t, std::int64_t dimensions) {
+    std::vector<std::int64_t> shape(static_cast<std::size_t>(dimensions), 1);
+    shape[0] = t.size(0);
+    return values.index_select(0, t).reshape(shape);
+}
+
+torch::Tensor guided_eps(Diffusion& model, torch::Tensor const& x, std::int64_t time,
+                         torch::Tensor const& label, double guidance) {
+    torch::Tensor const t = torch::full_like(label, time);
+    torch::Tensor const conditional = model.eps(x, t, label);
+    if (guidance == 1)
+        return conditional;
+    torch::Tensor const unconditional = model.eps(x, t, torch::full_like(label, kNullLabel));
+    return unconditional + guidance * (conditional - unconditional);
+}
+
+} // namespace
+
+torch::Tensor cosine_schedule(std::int64_t steps) {
+    auto const f = [&](std::int64_t step) {
+        double const share = static_cast<double>(step) / static_cast<double>(steps);
+        return std::pow(std::cos((share + 0.008) / 1.008 * std::numbers::pi / 2), 2);
+    };
+    std::vector<float> alphas;
+    double product = 1;
+    for (std::int64_t step = 0; step < steps; ++step) {
+        product *= 1 - std::min(1 - f(step + 1) / f(step), 0.999); // the paper's bound on a step's noise
+        alphas.push_back(static_cast<float>(product));
+    }
+    return torch::tensor(alphas);
+}
+
+torch::Tensor add_noise(torch::Tensor const& x, torch::Tensor const& noise, torch::Tensor const& t,
+                        torch::Tensor const& alphas_cumprod) {
+    torch::Tensor const alpha = at_times(alphas_cumprod, t, x.dim());
+    return alpha.sqrt() * x + (1 - alpha).sqrt() * noise;
+}
+
+torch::Tensor denoising_loss(Diffusion& model, torch::Tensor const& x, torch::Tensor const& noise,
+                             torch::Tensor const& t, torch::Tensor const& label) {
+    torch::Tensor const x_t = add_noise(x, noise, t, model.alphas_cumprod());
+    return (model.eps(x_t, t, label) - noise).square().flatten(1).mean(1);
+}
+
+torch::Tensor ddim_sample(Diffusion& model, torch::Tensor const& noise, torch::Tensor const& label,
+                          std::int64_t steps, double guidance) {
+    torch::Tensor const alphas = model.alphas_cumprod().to(torch::kCPU, torch::kFloat64);
+    std::int64_t const times = alphas.size(0);
+    if (steps < 1 || steps > times)
+        fail(Exit::usage, "generate.steps={} (the diffusion has {} steps). Choose 1 to {}", steps, times,
+             times);
+    torch::NoGradGuard const no_grad;
+    torch::Tensor x = noise, sample;
+    for (std::int64_t step = steps; step > 0; --step) {
+        std::int64_t const t = step * times / steps - 1;
+        double const alpha = alphas[t].item<double>();
+        torch::Tensor const eps = guided_eps(model, x, t, label, guidance);
+        sample = ((x - std::sqrt(1 - alpha) * eps) / std::sqrt(alpha)).clamp(-1, 1);
+        if (step == 1)
+            break;
+        // The noise that belongs to the clipped sample, scaled to the next time's
+        double const next = alphas[(step - 1) * times / steps - 1].item<double>();
+        torch::Tensor const direction = (x - std::sqrt(alpha) * sample) / std::sqrt(1 - alpha);
+        x = std::sqrt(next) * sample + std::sqrt(1 - next) * direction;
+    }
+    return sample;
+}
+
+} // namespace assay::model

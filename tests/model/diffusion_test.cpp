@@ -1,0 +1,165 @@
+#include "assay/model/diffusion.hpp"
+
+#include "assay/model/generator_networks.hpp"
+#include "data/fixtures.hpp"
+
+#include <cmath>
+#include <numbers>
+
+using namespace assay;
+using namespace assay::model;
+using data::test::error_of;
+using data::test::expect_in;
+
+namespace {
+
+// Data whose values are independent normals (mean of the label, deviation): the best eps is in closed form
+class Gaussian : public Diffusion {
+  public:
+    explicit Gaussian(std::int64_t steps) : alphas_(cosine_schedule(steps)) {}
+
+    static double mean(std::int64_t label) { return 0.3 - 0.2 * static_cast<double>(label); }
+    static constexpr double kDeviation = 0.1;
+
+    // E[noise | x_t]
+    torch::Tensor eps(torch::Tensor const& x, torch::Tensor const& t, torch::Tensor const& label) override {
+        torch::Tensor const alpha = alphas_.index_select(0, t).unsqueeze(1);
+        torch::Tensor const mean = (0.3 - 0.2 * label.to(torch::kFloat32)).unsqueeze(1);
+        torch::Tensor const variance = alpha * kDeviation * kDeviation + 1 - alpha;
+        return (1 - alpha).sqrt() * (x - alpha.sqrt() * mean) / variance;
+    }
+    torch::Tensor alphas_cumprod() override { return alphas_; }
+
+  private:
+    torch::Tensor alphas_;
+};
+
+std::vector<std::uint64_t> ids_of(std::uint64_t count) {
+    std::vector<std::uint64_t> ids(count);
+    for (std::uint64_t i = 0; i < count; ++i)
+        ids[i] = i;
+    return ids;
+}
+
+torch::Tensor noise(std::uint64_t count, std::int64_t values, std::uint64_t seed = 1) {
+    return keyed_normals(ids_of(count), {values}, seed, "test", torch::kCPU);
+}
+
+torch::Tensor labels(std::int64_t count, std::int64_t label) {
+    return torch::full({count}, label, torch::kInt64);
+}
+
+} // namespace
+
+TEST(CosineSchedule, FallsAsInThePaper) {
+    torch::Tensor const alphas = cosine_schedule(100);
+    ASSERT_EQ(alphas.sizes(), (std::vector<std::int64_t>{100}));
+    auto const f = [](double share) {
+        return std::pow(std::cos((share + 0.008) / 1.008 * std::numbers::pi / 2), 2);
+    };
+    for (std::int64_t t : {0, 1, 49, 80, 98}) // the last step's noise is bounded
+        EXPECT_NEAR(alphas[t].item<double>(), f(static_cast<double>(t + 1) / 100) / f(0), 1e-6);
+    EXPECT_TRUE((alphas.slice(0, 1) < alphas.slice(0, 0, 99)).all().item<bool>());
+    EXPECT_GT(alphas[99].item<double>(), 0);
+}
+
+TEST(AddNoise, HasTheMomentsOfItsTime) {
+    torch::Tensor const alphas = torch::tensor({0.9F, 0.5F, 0.1F});
+    torch::Tensor const x = torch::full({3, 4000}, 0.6);
+    torch::Tensor const noisy = add_noise(x, noise(3, 4000), torch::tensor({2, 0, 1}, torch::kInt64), alphas);
+    double const expected[] = {0.1, 0.9, 0.5};
+    for (std::int64_t i = 0; i < 3; ++i) {
+        EXPECT_NEAR(noisy[i].mean().item<double>(), std::sqrt(expected[i]) * 0.6, 0.06);
+        EXPECT_NEAR(noisy[i].var().item<double>(), 1 - expected[i], 0.05);
+    }
+}
+
+TEST(DenoisingLoss, OfTheBestDenoiserIsThePosteriorVariance) {
+    Gaussian model(50);
+    std::int64_t const count = 8, values = 5000;
+    for (std::int64_t time : {2, 20, 40}) {
+        torch::Tensor const x = Gaussian::mean(1) + Gaussian::kDeviation * noise(count, values, 2);
+        double const loss =
+            denoising_loss(model, x, noise(count, values, 3), torch::full({count}, time), labels(count, 1))
+                .mean()
+                .item<double>();
+        double const alpha = model.alphas_cumprod()[time].item<double>();
+        double const own = alpha * Gaussian::kDeviation * Gaussian::kDeviation;
+        EXPECT_NEAR(loss, own / (own + 1 - alpha), 0.02 * own / (own + 1 - alpha)) << time;
+    }
+}
+
+// The path of a normal is known: x_0 = mean + deviation * (x_T standardised)
+TEST(Ddim, RecoversANormalFromItsBestDenoiser) {
+    Gaussian model(1000);
+    for (std::int64_t label : {0, 2}) {
+        torch::Tensor const start = noise(400, 3);
+        torch::Tensor const expected = Gaussian::mean(label) + Gaussian::kDeviation * start;
+        torch::Tensor const fine = ddim_sample(model, start, labels(400, label), 1000, 1);
+        EXPECT_LT((fine - expected).abs().max().item<double>(), 0.01);
+        torch::Tensor const coarse = ddim_sample(model, start, labels(400, label), 50, 1);
+        EXPECT_NEAR(coarse.mean().item<double>(), Gaussian::mean(label), 0.01);
+        EXPECT_NEAR(coarse.std().item<double>(), Gaussian::kDeviation, 0.02);
+    }
+}
+
+TEST(Ddim, GuidanceLeadsAwayFromTheNullLabel) {
+    Gaussian model(1000);
+    torch::Tensor const start = noise(400, 3);
+    auto const mean = [&](std::int64_t label, double guidance) {
+        return ddim_sample(model, start, labels(400, label), 50, guidance).mean().item<double>();
+    };
+    // Means of the null label and of label 1 are 0.5 and 0.1; eps is linear in the mean
+    EXPECT_NEAR(mean(1, 0), 0.5, 0.01);
+    EXPECT_NEAR(mean(1, 1.5), 0.5 + 1.5 * (0.1 - 0.5), 0.01);
+    EXPECT_NEAR(mean(1, 1), 0.1, 0.01);
+}
+
+TEST(Ddim, ClipsToTheRangeOfTheData) {
+    Gaussian model(100);
+    torch::Tensor const x = ddim_sample(model, noise(50, 3), labels(50, -4), 10, 1); // mean 1.1
+    EXPECT_LE(x.max().item<double>(), 1);
+    EXPECT_GT(x.mean().item<double>(), 0.9);
+}
+
+TEST(Ddim, RefusesMoreStepsThanThereAre) {
+    Gaussian model(10);
+    for (std::int64_t steps : {0, 11})
+        expect_in(error_of(Exit::usage, [&] { ddim_sample(model, noise(1, 3), labels(1, 0), steps, 1); }),
+                  {"generate.steps", "10 steps"});
+}
+
+TEST(Ddpm, KeepsTheContractOfADiffusion) {
+    job::Generator options;
+    options.network = "ddpm";
+    options.width = 8;
+    options.timesteps = 30;
+    auto const network =
+        make_generator(options, {10, {2, 8, 12}, data::SampleType::uint8, "NCHW", true}, 3, 1);
+    network->eval();
+    auto& model = dynamic_cast<Diffusion&>(*network);
+    EXPECT_TRUE(torch::equal(model.alphas_cumprod(), cosine_schedule(30)));
+    torch::Tensor const x = keyed_normals(ids_of(1), {2, 8, 12}, 1, "test", torch::kCPU).repeat({5, 1, 1, 1});
+    torch::Tensor const t = torch::tensor({7, 7, 7, 7, 29}, torch::kInt64);
+    torch::Tensor const eps = model.eps(x, t, torch::tensor({-1, 0, 1, 2, 2}, torch::kInt64));
+    EXPECT_EQ(eps.sizes(), x.sizes());
+    EXPECT_EQ(eps.scalar_type(), torch::kFloat32);
+    for (std::int64_t a = 0; a < 5; ++a) // labels, none, and another time: all of them matter
+        for (std::int64_t b = 0; b < a; ++b)
+            EXPECT_FALSE(torch::allclose(eps[a], eps[b], 1e-3, 1e-4)) << a << " and " << b;
+}
+
+TEST(Ddpm, LossIsTheDenoisingLossOfTheImageBetweenMinusOneAndOne) {
+    job::Generator options;
+    options.network = "ddpm";
+    options.width = 8;
+    options.timesteps = 1; // one time: nothing to draw but the noise
+    auto const network =
+        make_generator(options, {10, {1, 8, 8}, data::SampleType::uint8, "NCHW", true}, 3, 1);
+    network->eval();
+    Batch batch{{5, 6}, noise(2, 64).sigmoid().reshape({2, 1, 8, 8}), torch::tensor({0, 2}, torch::kInt64)};
+    torch::Tensor const drawn = keyed_normals(batch.ids, {1, 8, 8}, 9, "diffusion noise", torch::kCPU);
+    torch::Tensor const expected = denoising_loss(dynamic_cast<Diffusion&>(*network), 2 * batch.x - 1, drawn,
+                                                  torch::zeros({2}, torch::kInt64), batch.y);
+    EXPECT_TRUE(torch::allclose(network->loss(batch, 9).loss, expected));
+}
