@@ -4,8 +4,8 @@
 #   ASSAY_PROFILE       a file to source first: modules, paths       slurm/profile.sh, if there
 #   ASSAY_LAUNCHER      srun or mpirun                               srun
 #   ASSAY_MAX_RESTARTS  how often a job may go back to the queue     5
-#   ASSAY_CELLS         for arrays: a file with one line of options per task (sweep.sh sets it)
-#   ASSAY_FOLDER        for arrays: results of task N go to FOLDER/N (sweep.sh sets it)
+#   ASSAY_COMMAND       run, or sweep for a whole [sweep] in one job     run
+# Task N of an array runs cell N of the job file's [sweep].
 
 (($# > 0)) || { echo "usage: sbatch slurm/submit.sbatch JOB.toml [assay run's options]" >&2 && exit 64; }
 restarts=${SLURM_RESTART_COUNT:-0} max_restarts=${ASSAY_MAX_RESTARTS:-5}
@@ -66,11 +66,9 @@ case ${ASSAY_LAUNCHER:-srun} in
     ;;
 esac
 
-# One array task per line of a list: that line's options, a folder of its own
-arguments=("$@")
-if [[ -n ${ASSAY_CELLS:-} ]]; then
-  read -r -a cell < <(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" "$ASSAY_CELLS")
-  arguments+=("${cell[@]}" --output "$ASSAY_FOLDER/$SLURM_ARRAY_TASK_ID")
+arguments=("${ASSAY_COMMAND:-run}" "$@")
+if [[ -n ${SLURM_ARRAY_TASK_ID:-} ]]; then
+  arguments=(sweep "$@" --cell "$SLURM_ARRAY_TASK_ID")
 fi
 
 # --- Run, stop, go on ------------------------------------------------------------------------------------------
@@ -82,7 +80,7 @@ fi
 # In the background, since bash runs a trap between commands or while it waits, not during a command. The launcher
 # passes USR1 on to all ranks: they finish their shards, agree, save and exit with 75. --resume starts anew where
 # there is nothing to resume
-"${launch[@]}" "$assay" run "${arguments[@]}" --resume &
+"${launch[@]}" "$assay" "${arguments[@]}" --resume &
 child=$!
 while kill -0 "$child" 2>/dev/null; do
   wait "$child" # also returns when a trap has run

@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <optional>
 
 namespace {
 
@@ -110,6 +111,11 @@ void add_job_options(CLI::App& command, app::RunRequest& request) {
     command.add_flag("--share-gpus", request.share_gpus, "several ranks may use one GPU");
 }
 
+void add_size_option(CLI::App& command, app::RunRequest& request) {
+    command.add_flag("--allow-size-mismatch", request.allow_size_mismatch,
+                     "run although the launcher announced another number of ranks");
+}
+
 void add_reduce_options(CLI::App& command, app::ReduceRequest& request) {
     command.add_option("results", request.results, "results file (HDF5)")->required();
     command.add_option("-o,--output", request.output, "folder of summary.json, instead of the results' own");
@@ -125,6 +131,7 @@ int main(int argc, char** argv) {
     data::ImportRequest import_request;
     app::RunRequest run_request;
     app::ReduceRequest reduce_request;
+    std::optional<std::int64_t> cell;
     std::string kind;
     for (int i = 0; i < argc; ++i)
         run_request.command_line += (i ? " " : "") + std::string(argv[i]);
@@ -144,8 +151,20 @@ int main(int argc, char** argv) {
     CLI::App* const run_command =
         cli.add_subcommand("run", "compute, fit, answer; also under mpirun or srun");
     add_job_options(*run_command, run_request);
-    run_command->add_flag("--allow-size-mismatch", run_request.allow_size_mismatch,
-                          "run although the launcher announced another number of ranks");
+    add_size_option(*run_command, run_request);
+    CLI::App* const sweep_command =
+        cli.add_subcommand("sweep", "run a grid of jobs ([sweep] in the job file) on groups of ranks");
+    add_job_options(*sweep_command, run_request);
+    add_size_option(*sweep_command, run_request);
+    CLI::Option* const cell_option =
+        sweep_command->add_option("--cell", cell, "run one cell alone, by its number");
+    CLI::Option* const list_option =
+        sweep_command->add_flag("--list", "check all cells and print them, nothing more")
+            ->excludes(cell_option);
+    CLI::Option* const collect_option =
+        sweep_command->add_flag("--collect", "make the table of the cells that are complete")
+            ->excludes(cell_option)
+            ->excludes(list_option);
     CLI::App* const reduce_command = cli.add_subcommand("reduce", "fit again from a results file, offline");
     add_reduce_options(*reduce_command, reduce_request);
     reduce_command
@@ -172,12 +191,18 @@ int main(int argc, char** argv) {
 
     if (run_command->parsed())
         return with_mpi(argc, argv, [&](auto const& world) { app::run(world, run_request); });
+    if (*list_option)
+        return without_mpi([&] { app::list_cells(run_request); });
+    if (*collect_option)
+        return without_mpi([&] { app::collect_cells(run_request); });
+    if (sweep_command->parsed())
+        return with_mpi(argc, argv, [&](auto const& world) { app::sweep(world, {run_request, cell}); });
     if (check_command->parsed())
         return with_mpi(argc, argv, [&](auto const& world) { app::check(world, run_request); });
     if (import_command->parsed())
         return without_mpi([&] { import(import_request); });
     if (reduce_command->parsed() || report_command->parsed())
-        return without_mpi([&] { app::reduce(reduce_request); });
+        return without_mpi([&] { fmt::print("{}", app::reduce(reduce_request)); });
     if (dump_command->parsed())
         return without_mpi([&] { dump_job(kind); });
     if (version_command->parsed())

@@ -3,7 +3,9 @@
 
 #include "assay/comm/communicator.hpp"
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,22 @@ struct RunRequest {
 //! Collective. The whole pipeline; prints the table and, last, the answer on root's standard output.
 void run(comm::Communicator const& comm, RunRequest const& request);
 
+//! What `assay sweep` is told.
+struct SweepRequest {
+    RunRequest run;                   //!< of every cell; `output` is the folder of their folders
+    std::optional<std::int64_t> cell; //!< only this one, as run() does it, on all ranks
+};
+
+//! Collective. Runs the cells of a job file with [sweep], each on a group of ranks; then root makes the table
+//! of all, on its standard output and in the sweep's folder. A cell that fails with an error its ranks agreed
+//! on leaves the others alone, and is named at the end.
+void sweep(comm::Communicator const& comm, SweepRequest const& request);
+
+//! Serial. Reads and checks the job of every cell; prints a line for each.
+void list_cells(RunRequest const& request);
+//! Serial. The table alone, of the cells that are complete; Error(data) naming the others, if any.
+void collect_cells(RunRequest const& request);
+
 //! Collective (usually one rank). Finds everything that can be wrong without computing: job, data, model,
 //! output.
 void check(comm::Communicator const& comm, RunRequest const& request);
@@ -36,7 +54,7 @@ struct ReduceRequest {
     bool overwrite = false;
 };
 
-//! Serial. Fits again from the columns of a results file, which is not changed; prints as run() does.
-void reduce(ReduceRequest const& request);
+//! Serial. Fits again from the columns of a results file, which is not changed; returns what run() prints.
+std::string reduce(ReduceRequest const& request);
 
 } // namespace assay::app

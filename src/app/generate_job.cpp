@@ -74,8 +74,9 @@ void run_generate(JobRun const& run) {
                                    std::filesystem::exists(run.files.generator()));
     generate(run, plan);
     if (run.comm.is_root())
-        fmt::print("results: {}\nanswer: {} samples in {}\n", plan.results.string(), job.generate.count,
-                   job.generate.count > 0 ? plan.data_set.string() : "no data set file");
+        say(run,
+            fmt::format("results: {}\nanswer: {} samples in {}\n", plan.results.string(), job.generate.count,
+                        job.generate.count > 0 ? plan.data_set.string() : "no data set file"));
 }
 
 void check_generate(JobRun const& run) {

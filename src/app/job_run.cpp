@@ -1,10 +1,23 @@
 #include "app/job_run.hpp"
 
 #include "assay/base/error.hpp"
+#include "assay/base/log.hpp"
 #include "assay/base/signals.hpp"
 #include "assay/comm/collectives.hpp"
 
+#include <cstdio>
+
 namespace assay::app {
+
+void say(JobRun const& run, std::string const& found) {
+    if (!run.is_cell) {
+        fmt::print("{}", found);
+        return;
+    }
+    std::string_view line(found);
+    line.remove_suffix(line.ends_with('\n') ? 1 : 0);
+    spdlog::info("{}", line.substr(line.rfind('\n') + 1)); // all of it where there is one line
+}
 
 void stop_before_work(comm::Communicator const& comm, bool begun) {
     if (comm::all_max(comm, stop_requested()) == 0)

@@ -25,13 +25,20 @@ struct JobRun {
     RunRequest request;
     Placement placement;
     OutputFiles files;
+    bool is_cell = false; //!< of a sweep
 
     std::uint64_t seed() const { return static_cast<std::uint64_t>(job.job.seed); }
     std::uint64_t shard_size() const { return static_cast<std::uint64_t>(job.compute.shard_size); }
 };
 
-// One of each per kind. Collective; run_* end with the answer on root's standard output, check_* with one
-// line on what would be done
+//! Collective. All that `assay run` does once ranks are placed: the results are made, gone on with, or there.
+void run_job(JobRun const& run);
+
+//! Root. Says what a run found, the answer in the last line: on standard output; of a cell, that line in the
+//! log.
+void say(JobRun const& run, std::string const& found);
+
+// One of each per kind. Collective; run_* end with say(), check_* with one line on what would be done
 void run_usage(JobRun const& run);
 void check_usage(JobRun const& run);
 void run_generate(JobRun const& run);

@@ -31,7 +31,7 @@ std::vector<std::filesystem::path> OutputFiles::unfinished() const {
 }
 
 std::vector<std::filesystem::path> OutputFiles::all() const {
-    std::vector<std::filesystem::path> paths{folder / "summary.json", sheet(), samples(), results()};
+    std::vector<std::filesystem::path> paths{summary(), sheet(), samples(), results()};
     for (char const* which : {"top.h5", "bottom.h5", "random.h5"})
         paths.push_back(removal() / which);
     for (auto const& left : unfinished())
@@ -39,6 +39,14 @@ std::vector<std::filesystem::path> OutputFiles::all() const {
     for (auto const& file : {results(), generation(), features()})
         paths.push_back(store::unborn_of(file));
     return paths;
+}
+
+OutputFiles output_of(job::Job const& job, std::filesystem::path const& asked) {
+    if (!asked.empty())
+        return {asked};
+    if (!job.output.directory.empty())
+        return {job.output.directory};
+    return {std::filesystem::path("runs") / job.job.name};
 }
 
 OutputLock::OutputLock(std::filesystem::path const& folder) {

@@ -1,7 +1,7 @@
 //! The folder a run writes into: one run at a time, nothing overwritten unasked.
 #pragma once
 
-#include "assay/comm/communicator.hpp"
+#include "assay/job/job.hpp"
 
 #include <filesystem>
 #include <utility>
@@ -13,6 +13,7 @@ namespace assay::app {
 struct OutputFiles {
     std::filesystem::path folder;
     std::filesystem::path results() const { return folder / "results.h5"; }
+    std::filesystem::path summary() const { return folder / "summary.json"; }
     std::filesystem::path checkpoint() const { return folder / "target.ckpt"; } //!< of a usage job's target
     std::filesystem::path generator() const { return folder / "generator.ckpt"; }
     std::filesystem::path generation() const {
@@ -29,6 +30,9 @@ struct OutputFiles {
     //! What any run may leave, what must not outlive its results first.
     std::vector<std::filesystem::path> all() const;
 };
+
+//! The folder of a job's results: `asked`, else the job's output.directory, else runs/<name>.
+OutputFiles output_of(job::Job const& job, std::filesystem::path const& asked);
 
 //! Holds the folder's lock, the file .lock, from construction to destruction, which removes it (root only;
 //! the kernel drops the lock, not the file, with a killed process).

@@ -4,6 +4,7 @@
 #include "assay/base/log.hpp"
 #include "assay/comm/agree.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <optional>
 #include <set>
@@ -77,7 +78,9 @@ Placement place_ranks(comm::Communicator const& comm, job::Compute const& comput
         auto const index = static_cast<std::size_t>(device.index());
         mine.gpu = index < uuids.size() ? uuids[index] : "";
     }
-    Placement placement{device, static_cast<int>(compute.threads), comm::gather_places(comm, mine)};
+    Placement placement{device, static_cast<int>(compute.threads), comm::gather_places(comm, mine), 1};
+    placement.ranks_on_host = static_cast<int>(
+        std::ranges::count(placement.ranks, mine.first_on_host, &comm::RankPlace::first_on_host));
     if (!share_gpus)
         comm::agree(comm, [&] { comm::check_gpus(placement.ranks); });
     if (placement.threads == 0)

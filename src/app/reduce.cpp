@@ -5,8 +5,6 @@
 #include "assay/usage/columns.hpp"
 #include "assay/valuation/columns.hpp"
 
-#include <cstdio>
-
 namespace assay::app {
 
 namespace {
@@ -29,35 +27,34 @@ Origin read_origin(ReduceRequest const& request) {
     return {job, by_hand ? request.results.stem().string() : job.job.name, by_hand};
 }
 
-void answer_usage(ReduceRequest const& request, Origin const& origin, std::filesystem::path const& folder) {
+std::string answer_usage(ReduceRequest const& request, Origin const& origin,
+                         std::filesystem::path const& folder) {
     usage::AuditInput const input = usage::read_columns(request.results, origin.job);
     usage::Audit const audit = usage::audit_usage(input, usage::audit_options(origin.job));
     auto const truth = report::read_truth(request.results, input);
     report::write_summary(folder, report::summary(origin.name, audit, truth), request.overwrite);
-    fmt::print("{}{}\n", report::table(origin.name, audit, truth), report::answer(audit));
+    return fmt::format("{}{}\n", report::table(origin.name, audit, truth), report::answer(audit));
 }
 
-void answer_valuation(ReduceRequest const& request, Origin const& origin,
-                      std::filesystem::path const& folder) {
+std::string answer_valuation(ReduceRequest const& request, Origin const& origin,
+                             std::filesystem::path const& folder) {
     ReducedValuation const reduced =
         reduce_valuation(request.results, origin.job, origin.name, origin.by_hand);
     report::write_summary(folder, report::summary(reduced.valuation, reduced.context), request.overwrite);
     valuation::write_values(folder / "values.h5", reduced.valuation, reduced.context.ids);
     write_removal_lists(folder, reduced, origin.job);
-    fmt::print("{}{}\n", report::table(reduced.valuation, reduced.context),
-               report::answer(reduced.valuation));
+    return fmt::format("{}{}\n", report::table(reduced.valuation, reduced.context),
+                       report::answer(reduced.valuation));
 }
 
 } // namespace
 
-void reduce(ReduceRequest const& request) {
+std::string reduce(ReduceRequest const& request) {
     Origin const origin = read_origin(request);
     std::filesystem::path const folder =
         request.output.empty() ? std::filesystem::absolute(request.results).parent_path() : request.output;
-    if (origin.job.job.kind == "valuation")
-        answer_valuation(request, origin, folder);
-    else
-        answer_usage(request, origin, folder);
+    return origin.job.job.kind == "valuation" ? answer_valuation(request, origin, folder)
+                                              : answer_usage(request, origin, folder);
 }
 
 } // namespace assay::app

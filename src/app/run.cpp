@@ -19,13 +19,6 @@ job::Job read_job(comm::Communicator const& comm, RunRequest const& request) {
     return job;
 }
 
-OutputFiles output_of(job::Job const& job, RunRequest const& request) {
-    if (!request.output.empty())
-        return {request.output};
-    return {job.output.directory.empty() ? std::filesystem::path("runs") / job.job.name
-                                         : std::filesystem::path(job.output.directory)};
-}
-
 using Step = void (*)(JobRun const&);
 
 // What a kind of job does
@@ -40,17 +33,16 @@ void report_complete(JobRun const& run) {
         if (!run.comm.is_root())
             return;
         check_same_job(run.files.results(), run.job);
-        reduce({run.files.results(), {}, run.files.folder, true});
+        if (run.job.job.kind != "generate") // which has nothing to reduce
+            say(run, reduce({run.files.results(), {}, run.files.folder, true}));
     });
 }
 
 } // namespace
 
-void run(comm::Communicator const& comm, RunRequest const& request) {
-    check_world_size(comm, request.allow_size_mismatch);
-    job::Job const job = read_job(comm, request);
-    JobRun const run{comm, job, request, place_ranks(comm, job.compute, request.share_gpus),
-                     output_of(job, request)};
+void run_job(JobRun const& run) {
+    comm::Communicator const& comm = run.comm;
+    RunRequest const& request = run.request;
     bool complete = false;
     OutputLock const lock = comm::agree(comm, [&] {
         if (!comm.is_root())
@@ -64,7 +56,14 @@ void run(comm::Communicator const& comm, RunRequest const& request) {
     });
     if (comm::broadcast(comm, std::int64_t{complete}) != 0)
         return report_complete(run);
-    step_of(job.job.kind, run_usage, run_generate, run_valuation)(run);
+    step_of(run.job.job.kind, run_usage, run_generate, run_valuation)(run);
+}
+
+void run(comm::Communicator const& comm, RunRequest const& request) {
+    check_world_size(comm, request.allow_size_mismatch);
+    job::Job const job = read_job(comm, request);
+    run_job({comm, job, request, place_ranks(comm, job.compute, request.share_gpus),
+             output_of(job, request.output)});
 }
 
 void check(comm::Communicator const& comm, RunRequest const& request) {
@@ -76,7 +75,7 @@ void check(comm::Communicator const& comm, RunRequest const& request) {
         compute.device = "cpu";
     }
     JobRun const run{comm, job, request, place_ranks(comm, compute, request.share_gpus),
-                     output_of(job, request)};
+                     output_of(job, request.output)};
     comm::agree(comm, [&] { check_output(run.files, request.resume, request.overwrite); });
     step_of(job.job.kind, check_usage, check_generate, check_valuation)(run);
 }

@@ -52,8 +52,8 @@ void reduce_and_finish(JobRun const& run, pass::PassSummary const& summary) {
     store::complete(results, {&metrics, 1}, {{"finished", utc_now()}},
                     {{"shards_resumed", static_cast<std::int64_t>(summary.resumed)}});
     report::write_summary(run.files.folder, report::summary(job.job.name, audit, truth), true);
-    fmt::print("{}results: {}\n{}\n", report::table(job.job.name, audit, truth), results.string(),
-               report::answer(audit));
+    say(run, fmt::format("{}results: {}\n{}\n", report::table(job.job.name, audit, truth), results.string(),
+                         report::answer(audit)));
 }
 
 } // namespace

@@ -158,9 +158,9 @@ void finish(JobRun const& run, Sides const& sides, valuation::SearchPassSummary 
     store::complete(results, valuation::metrics(reduced.valuation), {{"finished", utc_now()}},
                     {{"shards_resumed", static_cast<std::int64_t>(summary.shards.resumed)}});
     report::write_summary(run.files.folder, report::summary(reduced.valuation, reduced.context), true);
-    fmt::print("{}{}results: {}\n{}\n", report::table(reduced.valuation, reduced.context),
-               described(costs, sides.generated.size(), summary.shards), results.string(),
-               report::answer(reduced.valuation));
+    say(run, fmt::format("{}{}results: {}\n{}\n", report::table(reduced.valuation, reduced.context),
+                         described(costs, sides.generated.size(), summary.shards), results.string(),
+                         report::answer(reduced.valuation)));
 }
 
 // Collective. The data set file of the generated samples: the job's, or the one it makes

@@ -101,11 +101,8 @@ void check_memory(JobRun const& run, Sides const& sides, std::uint64_t width) {
     double const host =
         static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 30);
     comm::agree(run.comm, [&] {
-        auto const& mine = run.placement.ranks[static_cast<std::size_t>(run.comm.rank())];
-        auto const beside =
-            std::ranges::count(run.placement.ranks, mine.first_on_host, &comm::RankPlace::first_on_host);
         double const may =
-            run.job.valuation.memory > 0 ? run.job.valuation.memory : host / static_cast<double>(beside);
+            run.job.valuation.memory > 0 ? run.job.valuation.memory : host / run.placement.ranks_on_host;
         if (needed > may)
             fail(Exit::usage,
                  "{:.1f} GiB are needed per rank for {} x {} training features ({:.1f} GiB may be used: {}). "

@@ -2,8 +2,10 @@
 
 #include "assay/base/error.hpp"
 
+#include <chrono>
 #include <exception>
 #include <string>
+#include <thread>
 
 namespace assay::comm {
 
@@ -19,8 +21,24 @@ void free_comm(MPI_Comm* comm) {
 
 } // namespace
 
-Communicator::Communicator(MPI_Comm parent) : comm_(new MPI_Comm(MPI_COMM_NULL), free_comm) {
-    check_mpi(MPI_Comm_dup(parent, comm_.get()), "MPI_Comm_dup");
+Communicator::Communicator(MPI_Comm parent) {
+    MPI_Comm copy = MPI_COMM_NULL;
+    check_mpi(MPI_Comm_dup(parent, &copy), "MPI_Comm_dup");
+    take_over(copy);
+}
+
+Communicator Communicator::split(int group) const {
+    if (!comm_)
+        return *this;
+    MPI_Comm part = MPI_COMM_NULL;
+    check_mpi(MPI_Comm_split(*comm_, group, rank_, &part), "MPI_Comm_split");
+    Communicator result;
+    result.take_over(part);
+    return result;
+}
+
+void Communicator::take_over(MPI_Comm comm) {
+    comm_ = std::shared_ptr<MPI_Comm>(new MPI_Comm(comm), free_comm);
     check_mpi(MPI_Comm_set_errhandler(*comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
     check_mpi(MPI_Comm_rank(*comm_, &rank_), "MPI_Comm_rank");
     check_mpi(MPI_Comm_size(*comm_, &size_), "MPI_Comm_size");
@@ -45,6 +63,19 @@ void Communicator::barrier() const {
     count(0);
     if (comm_)
         check_mpi(MPI_Barrier(*comm_), "MPI_Barrier");
+}
+
+void Communicator::patient_barrier() const {
+    count(0);
+    if (!comm_)
+        return;
+    MPI_Request request = MPI_REQUEST_NULL;
+    check_mpi(MPI_Ibarrier(*comm_, &request), "MPI_Ibarrier");
+    for (int all_here = 0; !all_here;) {
+        check_mpi(MPI_Test(&request, &all_here, MPI_STATUS_IGNORE), "MPI_Test");
+        if (!all_here)
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
 }
 
 void check_mpi(int code, char const* call) {

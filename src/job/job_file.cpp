@@ -2,8 +2,7 @@
 
 #include "assay/base/error.hpp"
 #include "assay/base/sha256.hpp"
-
-#include <toml++/toml.h>
+#include "job/table.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -108,27 +107,6 @@ toml::table parse_value(std::string const& value, std::string const& override_te
          override_text);
 }
 
-void apply(toml::table& root, std::string const& override_text) {
-    auto const equals = override_text.find('=');
-    auto const dot = override_text.rfind('.', equals);
-    if (equals == std::string::npos || dot == std::string::npos)
-        fail(Exit::usage, "--set {} (not section.key=value). Example: --set compute.batch_size=64",
-             override_text);
-    std::string const key = override_text.substr(0, equals);
-    std::string const value = override_text.substr(equals + 1);
-    toml::table const parsed = parse_value(value, override_text);
-    toml::table* table = &root;
-    std::istringstream sections(key.substr(0, dot));
-    for (std::string name; std::getline(sections, name, '.');) {
-        toml::node* const child = table->insert(name, toml::table{}).first->second.as_table();
-        if (!child)
-            fail(Exit::usage, "--set {} ({} is no section). `assay dump-job` lists every key", override_text,
-                 name);
-        table = child->as_table();
-    }
-    parsed["value"].visit([&](auto const& node) { table->insert_or_assign(key.substr(dot + 1), node); });
-}
-
 // Fills a section from its table, or from nothing: defaults are checked, too
 void fill(auto& section, std::string const& section_path, toml::table const& root) {
     toml::table const* const table = table_at(root, section_path);
@@ -140,20 +118,6 @@ void fill(auto& section, std::string const& section_path, toml::table const& roo
                  shown(*node), wanted(value));
         check_rule(path, value, rule);
     });
-}
-
-Job from_table(toml::table const& root) {
-    Job job;
-    fill(job.job, "job", root); // the kind says which sections there are
-    std::set<std::string> known;
-    job.sections([&](std::string const& section_path, auto& section) {
-        section.fields([&](char const* key, auto&, Rule const&, char const*, char const*) {
-            known.insert(section_path + "." + key);
-        });
-    });
-    refuse_unknown(root, "", known, job.job.kind);
-    job.sections([&](std::string const& section_path, auto& section) { fill(section, section_path, root); });
-    return job;
 }
 
 std::string quoted(std::string const& value) {
@@ -191,26 +155,84 @@ std::string allowed(Rule const& rule) {
 
 } // namespace
 
-Job parse(std::string const& text, std::string const& origin, std::vector<std::string> const& overrides) {
-    toml::table root;
-    try {
-        root = toml::parse(text);
-    } catch (toml::parse_error const& error) {
-        fail(Exit::usage, "{}:{}: {} (not valid TOML). Correct the line", origin, error.source().begin.line,
-             error.description());
-    }
-    for (std::string const& text_of_override : overrides)
-        apply(root, text_of_override);
-    return from_table(root);
-}
-
-Job read(std::filesystem::path const& path, std::vector<std::string> const& overrides) {
+std::string read_text(std::filesystem::path const& path) {
     std::ifstream file(path);
     std::ostringstream text;
     if (!file || !(text << file.rdbuf()))
         fail(Exit::usage, "{}: cannot be read (missing, empty or no permission). Check the job file's path",
              path.string());
-    Job const job = parse(text.str(), path.string(), overrides);
+    return text.str();
+}
+
+toml::table parse_table(std::string const& text, std::string const& origin) {
+    try {
+        return toml::parse(text);
+    } catch (toml::parse_error const& error) {
+        fail(Exit::usage, "{}:{}: {} (not valid TOML). Correct the line", origin, error.source().begin.line,
+             error.description());
+    }
+}
+
+Override parse_override(std::string const& text) {
+    auto const equals = text.find('=');
+    if (equals == std::string::npos || text.rfind('.', equals) == std::string::npos)
+        fail(Exit::usage, "--set {} (not section.key=value). Example: --set compute.batch_size=64", text);
+    return {text.substr(0, equals), parse_value(text.substr(equals + 1), text)};
+}
+
+void apply(toml::table& root, std::string const& override_text) {
+    Override const parsed = parse_override(override_text);
+    std::size_t const dot = parsed.key.rfind('.');
+    toml::table* table = &root;
+    std::istringstream sections(parsed.key.substr(0, dot));
+    for (std::string name; std::getline(sections, name, '.');) {
+        toml::node* const child = table->insert(name, toml::table{}).first->second.as_table();
+        if (!child)
+            fail(Exit::usage, "--set {} ({} is no section). `assay dump-job` lists every key", override_text,
+                 name);
+        table = child->as_table();
+    }
+    parsed.value["value"].visit(
+        [&](auto const& node) { table->insert_or_assign(parsed.key.substr(dot + 1), node); });
+}
+
+Job job_from(toml::table const& root) {
+    Job job;
+    fill(job.job, "job", root); // the kind says which sections there are
+    std::set<std::string> known;
+    job.sections([&](std::string const& section_path, auto& section) {
+        section.fields([&](char const* key, auto&, Rule const&, char const*, char const*) {
+            known.insert(section_path + "." + key);
+        });
+    });
+    refuse_unknown(root, "", known, job.job.kind);
+    job.sections([&](std::string const& section_path, auto& section) { fill(section, section_path, root); });
+    return job;
+}
+
+std::string literal(toml::node const& node) {
+    if (auto const* const number = node.as_floating_point())
+        return literal(number->get());
+    if (auto const* const array = node.as_array()) {
+        std::vector<std::string> elements;
+        for (toml::node const& element : *array)
+            elements.push_back(literal(element));
+        return fmt::format("[{}]", fmt::join(elements, ", "));
+    }
+    return node.is_string() ? literal(node.ref<std::string>()) : shown(node);
+}
+
+Job parse(std::string const& text, std::string const& origin, std::vector<std::string> const& overrides) {
+    toml::table root = parse_table(text, origin);
+    for (std::string const& text_of_override : overrides)
+        apply(root, text_of_override);
+    if (root.contains("sweep"))
+        fail(Exit::usage, "{}: has a section [sweep] (a grid of jobs, not one). Use `assay sweep`", origin);
+    return job_from(root);
+}
+
+Job read(std::filesystem::path const& path, std::vector<std::string> const& overrides) {
+    Job const job = parse(read_text(path), path.string(), overrides);
     check(job);
     return job;
 }

@@ -243,6 +243,11 @@ std::vector<std::string> names_in(Handle const& file, std::string const& group) 
     return names;
 }
 
+bool is_group(Handle const& file, std::string const& path) {
+    Handle const object(H5Oopen(file.id(), path.c_str(), H5P_DEFAULT), path);
+    return H5Iget_type(object.id()) == H5I_GROUP;
+}
+
 Shape shape_of(Handle const& dataset) {
     Handle const space(H5Dget_space(dataset.id()), "H5Dget_space");
     std::vector<hsize_t> dims(static_cast<std::size_t>(std::max(0, H5Sget_simple_extent_ndims(space.id()))));
@@ -354,6 +359,20 @@ std::uint32_t write_ranges(Handle const& dataset, std::span<RowRange const> rang
     return anyone;
 }
 
+void write_strings(Handle const& file, std::string const& path, std::span<std::string const> values) {
+    std::size_t width = 1;
+    for (std::string const& value : values)
+        width = std::max(width, value.size());
+    std::string padded;
+    for (std::string value : values) {
+        value.resize(width, '\0');
+        padded += value;
+    }
+    Handle const type = fixed_string(width);
+    Handle const dataset = create_dataset(file, path, type.id(), {values.size()}, Fill::nothing);
+    write_rows(dataset, 0, values.size(), type.id(), padded.data());
+}
+
 void write_string(Handle const& file, std::string const& object, std::string const& name,
                   std::string const& value, std::size_t size) {
     std::string padded = value;
@@ -387,6 +406,28 @@ std::optional<std::int64_t> read_number(Handle const& file, std::string const& o
     std::int64_t value = 0;
     require(H5Aread(attribute.id(), H5T_NATIVE_INT64, &value), name);
     return value;
+}
+
+std::optional<double> read_real(Handle const& file, std::string const& object, std::string const& name) {
+    for (H5T_class_t kind : {H5T_FLOAT, H5T_INTEGER})
+        if (Handle const attribute = open_scalar(file, object, name, kind)) {
+            double value = 0;
+            require(H5Aread(attribute.id(), H5T_NATIVE_DOUBLE, &value), name);
+            return value;
+        }
+    return std::nullopt;
+}
+
+std::vector<std::string> attribute_names(Handle const& file, std::string const& object) {
+    std::vector<std::string> names;
+    auto const collect = [](hid_t, char const* name, H5A_info_t const*, void* out) -> herr_t {
+        static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+        return 0;
+    };
+    require(H5Aiterate_by_name(file.id(), object.c_str(), H5_INDEX_NAME, H5_ITER_INC, nullptr, collect,
+                               &names, H5P_DEFAULT),
+            object);
+    return names;
 }
 
 void write_number(Handle const& file, std::string const& object, std::string const& name, hid_t type,

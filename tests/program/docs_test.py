@@ -21,7 +21,9 @@ class Docs(common.ProgramTest):
             self.assertEqual(done.returncode, 0, f"{name}:\n{block}\n{done.stderr}")
 
     def test_results(self):
-        common.assay("run", common.make_job(self.folder), "--output", self.folder)
+        job = common.make_job(self.folder)
+        common.assay("run", job, "--output", self.folder)
+        common.assay("sweep", job, "--output", self.folder, "--set", "sweep.grid.model.train.usage_fraction=[0.5, 1]")
         self.run_page("results.md")
         answer = common.assay("reduce", self.folder / "mine.h5", "--output", self.folder / "mine")
         self.assertIn("answer: about 4", answer.stdout)

@@ -30,7 +30,7 @@ class Slurm(common.ProgramTest):
         cls.slurm.start()
         cls.slurm.environment.update({k: common.ENVIRONMENT[k] for k in common.ENVIRONMENT if k.startswith("OMPI_")},
                                      OMPI_MCA_mpi_yield_when_idle="1",  # more ranks than cores; mpirun knows, srun not
-                                     ASSAY=common.options.assay, ASSAY_LOG="info", ASSAY_PYTHON=sys.executable)
+                                     ASSAY=common.options.assay, ASSAY_LOG="info")
         cls.job_file = common.make_job(folder)
         cls.whole = folder / "whole"
         common.assay("run", cls.job_file, "--output", cls.whole, *SLOW, ranks=2)
@@ -155,30 +155,33 @@ class Slurm(common.ProgramTest):
     # --- Sweeps --------------------------------------------------------------------------------------------------
 
     def test_sweep_and_table(self):
-        cells = self.folder / "cells"
-        cells.write_text("--set job.seed=1\n--set usage.nonsense=1\n--set job.seed=2\n")
-        folder = self.folder / "sweep"
+        job, folder = self.folder / "sweep.toml", self.folder / "sweep"
+        held_out = self.folder / "held_out.h5"
+        job.write_text(self.job_file.read_text() + f'[sweep.grid]\n"dataset.held_out" = ["{held_out}", ""]\n'
+                       '"job.seed" = [1, 2]\n')
 
         def sweep():
-            words = self.slurm.run("slurm/sweep.sh", self.job_file, cells, folder, "--ntasks=1", "--cpus-per-task=1",
+            words = self.slurm.run("slurm/sweep.sh", job, folder, "--ntasks=1", "--cpus-per-task=1",
                                    cwd=REPOSITORY).split()
             return int(words[1]), int(words[words.index("then") + 2])
         array, table = sweep()
         self.log = folder / "table.md"
-        self.ended(table, "FAILED", "1:0")
+        self.ended(table, "FAILED", "65:0")
+        self.assertIn("2 of 4 cells are not complete (cell-0000, cell-0001)", self.text())
         self.assertRegex(self.text(), r"\| all \| 2 \|")
-        self.assertIn("1 of 3 cells did not finish: 1 ", self.text())
-        seeds = []
-        for cell in ("0", "2"):
-            with h5py.File(folder / cell / "results.h5") as file:
-                seeds.append(int(file.attrs["seed"]))
-        self.assertEqual(seeds, [1, 2])
-        finished = (folder / "0/results.h5").stat().st_mtime_ns
-        cells.write_text("--set job.seed=1\n--set job.seed=3\n--set job.seed=2\n")
+        self.assertIn("no such file", (folder / "0.log").read_text())
+        finished = (folder / "cell-0003/results.h5").stat().st_mtime_ns
+        common.write_data_set(held_out, 320, seed=2)
         array, table = sweep()
         self.ended(table, "COMPLETED")
-        self.assertRegex(self.text(), r"\| all \| 3 \|")
-        self.assertEqual((folder / "0/results.h5").stat().st_mtime_ns, finished)  # was not computed again
+        self.assertRegex(self.text(), r"\| all \| 4 \|")
+        self.assertEqual((folder / "cell-0003/results.h5").stat().st_mtime_ns, finished)  # was not computed again
+        # All of it in one allocation finds nothing left to do
+        self.log = self.folder / "whole.log"
+        number = self.slurm.submit("--ntasks=2", "--cpus-per-task=1", f"--output={self.log}", "slurm/submit.sbatch", job,
+                                   "--output", folder, cwd=REPOSITORY, ASSAY_COMMAND="sweep")
+        self.ended(number, "COMPLETED")
+        self.assertIn("answer: 4 of 4 cells are complete", self.text())
 
     def test_real_time_limit(self):
         if not common.options.time_limit:

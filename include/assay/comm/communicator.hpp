@@ -42,8 +42,16 @@ class Communicator {
     void count(std::uint64_t bytes) const;
     //! Collective.
     void barrier() const;
+    //! Collective. The same for ranks that may wait for hours: sleeps meanwhile, where barrier() keeps a core
+    //! busy.
+    void patient_barrier() const;
+    //! Collective. A communicator of the ranks that pass the same `group` (at least 0), in their order here.
+    //! What its ranks do together is no business of the other groups. A serial communicator stays serial.
+    Communicator split(int group) const;
 
   private:
+    void take_over(MPI_Comm comm);
+
     std::shared_ptr<MPI_Comm> comm_;
     std::shared_ptr<Traffic> traffic_; // of a dry run; copies share it
     int rank_ = 0;

@@ -55,6 +55,7 @@ Handle create_file(std::filesystem::path const& path, comm::Communicator const& 
 bool exists(Handle const& file, std::string const& path);
 Handle open_dataset(Handle const& file, std::string const& path);
 Handle create_group(Handle const& file, std::string const& path);
+bool is_group(Handle const& file, std::string const& path);
 //! Names of the objects directly in a group, in byte order; empty if there is no such group.
 std::vector<std::string> names_in(Handle const& file, std::string const& group);
 Shape shape_of(Handle const& dataset);
@@ -106,6 +107,9 @@ std::uint32_t write_rows(Handle const& dataset, std::uint64_t begin, std::uint64
 std::uint32_t write_ranges(Handle const& dataset, std::span<RowRange const> ranges, hid_t type,
                            void const* in, bool collective = false);
 
+//! A new dataset [values.size()] of strings, all as long as the longest, padded with NUL.
+void write_strings(Handle const& file, std::string const& path, std::span<std::string const> values);
+
 template <class T>
 std::vector<T> read_all(Handle const& dataset) {
     std::uint64_t elements = 1;
@@ -140,6 +144,10 @@ std::optional<std::int64_t> read_number(Handle const& file, std::string const& o
                                         std::string const& name);
 void write_number(Handle const& file, std::string const& object, std::string const& name, hid_t type,
                   void const* value);
+//! One number of any type; empty if there is no such attribute, or it is an array or text.
+std::optional<double> read_real(Handle const& file, std::string const& object, std::string const& name);
+//! In byte order.
+std::vector<std::string> attribute_names(Handle const& file, std::string const& object);
 template <class T>
 void write_number(Handle const& file, std::string const& object, std::string const& name, T value) {
     write_number(file, object, name, native_type<T>(), &value);
