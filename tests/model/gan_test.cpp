@@ -31,13 +31,15 @@ Batch batch_of(std::int64_t count) {
     return batch;
 }
 
-// Gradient of sum(loss) in a module's parameters, as one vector
+// Gradient of sum(loss) in a module's parameters, as one vector; 0 where the loss does not depend on one
 torch::Tensor gradient_of(torch::Tensor const& loss, torch::nn::Module const& module) {
     torch::AutoGradMode const gradients(true);
+    auto const parameters = module.parameters();
+    auto const found = torch::autograd::grad({loss.sum()}, parameters, {}, /*retain_graph=*/true,
+                                             /*create_graph=*/false, /*allow_unused=*/true);
     std::vector<torch::Tensor> parts;
-    for (auto const& part : torch::autograd::grad({loss.sum()}, module.parameters(), {},
-                                                  /*retain_graph=*/true))
-        parts.push_back(part.flatten());
+    for (std::size_t i = 0; i < found.size(); ++i)
+        parts.push_back(found[i].defined() ? found[i].flatten() : torch::zeros_like(parameters[i]).flatten());
     return torch::cat(parts);
 }
 
