@@ -133,6 +133,7 @@ int main(int argc, char** argv) {
     app::ReduceRequest reduce_request;
     std::optional<std::int64_t> cell;
     std::string kind;
+    bool list = false, collect = false;
     for (int i = 0; i < argc; ++i)
         run_request.command_line += (i ? " " : "") + std::string(argv[i]);
 
@@ -159,12 +160,11 @@ int main(int argc, char** argv) {
     CLI::Option* const cell_option =
         sweep_command->add_option("--cell", cell, "run one cell alone, by its number");
     CLI::Option* const list_option =
-        sweep_command->add_flag("--list", "check all cells and print them, nothing more")
+        sweep_command->add_flag("--list", list, "check all cells and print them, nothing more")
             ->excludes(cell_option);
-    CLI::Option* const collect_option =
-        sweep_command->add_flag("--collect", "make the table of the cells that are complete")
-            ->excludes(cell_option)
-            ->excludes(list_option);
+    sweep_command->add_flag("--collect", collect, "make the table of the cells that are complete")
+        ->excludes(cell_option)
+        ->excludes(list_option);
     CLI::App* const reduce_command = cli.add_subcommand("reduce", "fit again from a results file, offline");
     add_reduce_options(*reduce_command, reduce_request);
     reduce_command
@@ -191,9 +191,9 @@ int main(int argc, char** argv) {
 
     if (run_command->parsed())
         return with_mpi(argc, argv, [&](auto const& world) { app::run(world, run_request); });
-    if (*list_option)
+    if (list)
         return without_mpi([&] { app::list_cells(run_request); });
-    if (*collect_option)
+    if (collect)
         return without_mpi([&] { app::collect_cells(run_request); });
     if (sweep_command->parsed())
         return with_mpi(argc, argv, [&](auto const& world) { app::sweep(world, {run_request, cell}); });
