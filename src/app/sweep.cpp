@@ -69,7 +69,8 @@ Cells find_missing(comm::Communicator const& world, Plan const& plan) {
         for (std::size_t cell = 0; cell < plan.size(); ++cell)
             check_output(plan.files(cell), request.resume, request.overwrite);
         if (request.overwrite && !request.resume)
-            std::filesystem::remove(sweep_file(plan)); // must not outlive its cells
+            for (char const* made_of_cells : {"sweep.h5", "lds.h5"}) // must not outlive them
+                std::filesystem::remove(plan.folder / made_of_cells);
         auto const complete =
             request.resume ? find_complete(plan) : std::vector<std::uint8_t>(plan.size(), 0);
         for (std::size_t cell = 0; cell < plan.size(); ++cell)

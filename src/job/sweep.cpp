@@ -29,7 +29,7 @@ void check_key(std::string const& key) {
 Axis to_axis(std::string const& key, toml::node const& node) {
     if (node.is_table())
         fail(Exit::usage,
-             "sweep.grid.{} is a table (a key of the grid is one word). Quote it: \"{}.… \" = […]", key, key);
+             "sweep.grid.{} is a table (a key of the grid is one word). Quote it: \"{}.…\" = […]", key, key);
     check_key(key);
     if (!node.is_array() || node.as_array()->empty())
         fail(Exit::usage, "sweep.grid.\"{}\"={} (must be an array of one value or more). Change it", key,

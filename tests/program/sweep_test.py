@@ -14,6 +14,26 @@ GRID = """
 "model.train.usage_fraction" = [0.25, 0.75]
 "job.seed" = [5, 6]
 """
+RETRAIN = """
+[job]
+kind = "generate"
+name = "retrain"
+[dataset]
+training = "{folder}/a.h5"
+share = 0.5
+[generator]
+network = "vae"
+width = 8
+epochs = 1
+batch_size = 40
+micro_batch = 8
+[generate]
+count = 0
+score = "{folder}/b.h5"
+score_draws = 2
+[sweep.grid]
+"dataset.subset" = [0, 1, 2, 3]
+"""
 CELLS = [(p, seed) for p in (0.25, 0.75) for seed in (5, 6)]
 # Long enough to be hit
 SLOW = ("--set", "usage.augmentations=48", "--set", "compute.shard_size=16", "--set", "model.train.epochs=10")
@@ -74,8 +94,8 @@ class Sweep(common.ProgramTest):
             files.add((output / "sweep.h5").read_bytes())
             with h5py.File(output / "cell-0003/results.h5") as file:
                 groups = min(4, max(1, ranks // per_cell))
-                sizes = [len([r for r in range(ranks) if r * groups // ranks == g]) for g in range(groups)] if ranks else [1]
-                self.assertEqual(file.attrs["mpi_size"], sizes[3 % groups])
+                mine = [rank for rank in range(ranks) if rank * groups // ranks == 3 % groups]
+                self.assertEqual(file.attrs["mpi_size"], max(1, len(mine)))
         self.assertEqual((len(tables), len(files)), (1, 1))
 
     def test_table_and_file_hold_what_the_cells_found(self):
@@ -113,6 +133,29 @@ class Sweep(common.ProgramTest):
         with h5py.File(self.out / "sweep.h5") as file:
             self.assertEqual(file["axes/usage.signals"][3], b"['loss', 'margin']")
             self.assertEqual(file["axes/dataset.held_out"][:].tolist(), [f"{self.folder}/b.h5".encode(), b""] * 2)
+
+    def test_retrained_generators_score_a_valuation(self):
+        self.job = self.folder / "retrain.toml"
+        self.job.write_text(RETRAIN.format(folder=self.folder))
+        done = self.sweep(ranks=2)
+        self.assertIn("| cell-0003 | 3 |", done.stdout)
+        with h5py.File(self.out / "lds.h5") as file:
+            masks, outputs = file["masks"][:], file["outputs"][:]
+            for cell in range(4):
+                with h5py.File(self.out / name(cell) / "results.h5") as results:
+                    np.testing.assert_array_equal(masks[cell], results["training/used"])
+                    np.testing.assert_array_equal(outputs[cell], -results["scored/loss"][:].astype("float64"))
+                    np.testing.assert_array_equal(file["ids"], results["training/id"])
+                    np.testing.assert_array_equal(file["generated_ids"], results["scored/id"])
+        self.assertEqual((masks.sum(axis=1).tolist(), masks.shape, outputs.shape), ([350] * 4, (4, 700), (4, 320)))
+        self.assertEqual(len({row.tobytes() for row in masks}), 4)
+        value = self.folder / "value.toml"
+        value.write_text(f'[job]\nkind = "valuation"\n[dataset]\ntraining = "{self.folder}/a.h5"\n'
+                         f'generated = "{self.folder}/b.h5"\n[valuation]\nk = 5\nlds = "{self.out}/lds.h5"\n')
+        common.assay("run", value, "--output", self.folder / "credit")
+        with h5py.File(self.folder / "credit/results.h5") as results:
+            self.assertEqual(results["metrics/valuation"].attrs["lds_subsets"], 4)
+            self.assertTrue(np.isfinite(results["metrics/valuation"].attrs["lds"]))
 
     # --- One by one, as a job array does -------------------------------------------------------------------------
 
@@ -153,7 +196,8 @@ class Sweep(common.ProgramTest):
 
     def test_killed_and_resumed(self):
         alone = self.run_alone(*SLOW)
-        for moment, whom in ((lambda: self.shards_done(1) > 1, 0), (lambda: (self.out / name(0) / "results.h5").exists(), 1)):
+        first = self.out / name(0) / "results.h5"
+        for moment, whom in ((lambda: self.shards_done(1) > 1, 0), (first.exists, 1)):
             process = self.start(2, "--resume")
             self.wait_for(process, moment)
             ranks = common.children(process.pid)
@@ -161,10 +205,10 @@ class Sweep(common.ProgramTest):
             process.communicate(timeout=100)
             self.assertNotEqual(process.returncode, 0)
             self.assertFalse((self.out / "sweep.h5").exists())
-        before = (self.out / name(0) / "results.h5").stat().st_mtime_ns
+        before = first.stat().st_mtime_ns
         done = self.sweep("--resume", *SLOW, ranks=3)
         self.check_cells(alone)
-        self.assertEqual((self.out / name(0) / "results.h5").stat().st_mtime_ns, before)  # was not computed again
+        self.assertEqual(first.stat().st_mtime_ns, before)  # was not computed again
         self.assertNotIn("[cell-0000]", done.stderr)
 
     def test_stopped_and_resumed(self):
@@ -188,9 +232,7 @@ class Sweep(common.ProgramTest):
         self.wait_for(process, lambda: self.shards_done(0) > 1)
         process.send_signal(signal.SIGUSR1)
         process.communicate(timeout=100)
-        process = subprocess.Popen([str(a) for a in (common.options.assay, "sweep", self.job, "--output", self.out, *SLOW,
-                                                     "--resume")], env=common.ENVIRONMENT, text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = self.start(0, "--resume")
         for line in process.stderr:
             if "cells, " in line:  # is about to begin with the first
                 process.send_signal(signal.SIGUSR1)
@@ -211,7 +253,8 @@ class Sweep(common.ProgramTest):
         for ranks in (0, 2, 3):
             output = self.folder / f"failing{ranks}"
             done = self.sweep(output=output, ranks=ranks, code=65)
-            self.assertRegex(done.stderr, r"assay: 2 of 4 cells failed \(cell-0002, cell-0003\)\. cell-0002: .*broken.h5")
+            self.assertRegex(done.stderr,
+                             r"assay: 2 of 4 cells failed \(cell-0002, cell-0003\)\. cell-0002: .*broken.h5")
             self.assertRegex(done.stderr, r"error \[cell-0003\] .*broken.h5")
             for cell, same in ((0, 0), (1, 2)):  # seed 5
                 self.assertEqual(common.digest(alone[same] / "results.h5"),
