@@ -2,6 +2,7 @@
 with numpy, bad input refused in one line."""
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -206,6 +207,23 @@ class Valuation(common.ProgramTest):
             x, y = f["train"][:].astype("f8"), f["made"][:].astype("f8")
             exact = np.sqrt(((y[:, None] - x[None]) ** 2).sum(2))
             np.testing.assert_allclose(file["neighbours/distance"][:], np.sort(exact, 1)[:, :20], rtol=1e-12)
+
+    def test_approximate_search_comes_with_its_recall(self):
+        sets = ["--set", "valuation.search=ivf", "--set", "valuation.lists=12", "--set", "valuation.pixel_baseline=no"]
+        for probes in (2, 12):
+            done = common.assay("run", self.folder / "value.toml", "--output", self.folder / str(probes), *sets, "--set",
+                                f"valuation.probes={probes}", ranks=2)
+            recall = float(re.search(r"recall@20 is ([01]\.\d+)", done.stdout)[1])
+            self.assertLessEqual(recall, 1)
+            self.assertEqual(recall == 1, probes == 12)
+            again = common.assay("reduce", self.folder / f"{probes}/results.h5", "--output", self.folder / "again",
+                                 "--overwrite")
+            self.assertIn(f"recall@20 is {recall:.4f}", again.stdout)
+        common.assay("run", self.folder / "value.toml", "--output", self.folder / "exact", "--set",
+                     "valuation.pixel_baseline=no")
+        with h5py.File(self.folder / "exact/results.h5") as exact, h5py.File(self.folder / "12/results.h5") as all_cells:
+            for name in ("row", "distance"):
+                np.testing.assert_array_equal(all_cells[f"neighbours/{name}"][:], exact[f"neighbours/{name}"][:])
 
     def test_one_job_generates_and_credits(self):
         job = self.folder / "both.toml"
