@@ -66,56 +66,85 @@ std::int64_t list_length(JobRun const& run, std::uint64_t rows) {
 // In the order of the ledger
 std::vector<valuation::Search> searches_of(JobRun const& run, Sides const& sides,
                                            FeatureSpaces const& spaces) {
+    valuation::Distance const distance = valuation::distance_named(run.job.valuation.distance);
+    valuation::Storage const storage = valuation::storage_named(run.job.features.storage);
+    auto const among = [&](valuation::FeatureMatrix const& training,
+                           valuation::FeatureMatrix const& queries) {
+        return valuation::Space{training, queries, distance, storage};
+    };
     FeatureSpace const& space = spaces.first;
     std::vector<valuation::Search> searches{{.name = "generated samples",
-                                             .training = space.training,
-                                             .queries = space.generated,
+                                             .space = among(space.training, space.generated),
                                              .k = list_length(run, space.training.rows),
                                              .group = valuation::kNeighbours}};
     if (spaces.second)
-        searches[0].rerank = {
-            spaces.second->training, spaces.second->generated,
-            std::min(run.job.valuation.rerank, static_cast<std::int64_t>(space.training.rows))};
+        searches[0].rerank = {among(spaces.second->training, spaces.second->generated),
+                              run.job.valuation.rerank};
+    if (run.job.valuation.search == "ivf")
+        searches[0].ivf = {run.job.valuation.lists, run.job.valuation.probes, run.seed()};
     if (run.job.valuation.pixel_baseline == "yes") {
         FeatureSpace const pixels = pixel_space(sides);
         searches.push_back({.name = "generated samples, in stored values",
-                            .training = pixels.training,
-                            .queries = pixels.generated,
+                            .space = {pixels.training, pixels.generated},
                             .k = std::min(kBaselineDepth, static_cast<std::int64_t>(pixels.training.rows)),
                             .group = valuation::kPixelNeighbours});
     }
     if (space.held_out) {
         searches.push_back({.name = "generated samples, among held-out ones",
-                            .training = *space.held_out,
-                            .queries = space.generated,
+                            .space = among(*space.held_out, space.generated),
                             .k = kNearest,
                             .group = valuation::kToHeldOut});
         searches.push_back({.name = "held-out samples",
-                            .training = space.training,
-                            .queries = *space.held_out,
+                            .space = among(space.training, *space.held_out),
                             .k = kNearest,
                             .group = valuation::kHeldOutToTraining});
     }
     return searches;
 }
 
+// Queries that are searched for together: fewer where they are wide, so that a block stays within 64 MiB
+valuation::NeighbourOptions search_options(JobRun const& run,
+                                           std::vector<valuation::Search> const& searches) {
+    constexpr std::uint64_t kMostValues = 1 << 24;
+    std::uint64_t widest = 1;
+    for (valuation::Search const& search : searches)
+        widest = std::max({widest, search.space.queries.width,
+                           search.rerank ? search.rerank->space.queries.width : std::uint64_t{1}});
+    return {std::clamp<std::uint64_t>(kMostValues / widest, 1, run.shard_size()),
+            run.job.output.commit_seconds, run.placement.device.str()};
+}
+
+// Collective. What a reader must be told of an approximate search; nothing of an exact one
+std::string recall_of(JobRun const& run, valuation::Search const& search) {
+    if (!search.ivf)
+        return "";
+    valuation::TrainingRows const rows(run.comm, search.space.training, search.space.distance,
+                                       search.space.storage);
+    valuation::InvertedLists const lists(rows, *search.ivf);
+    valuation::Recall const recall =
+        valuation::measure_recall(rows, lists, search.space.queries, search.k,
+                                  static_cast<std::uint64_t>(run.job.valuation.recall_queries), run.seed());
+    return fmt::format(
+        "Neighbours are approximate ({} cells looked through): recall@{} is {:.4f} over {} generated "
+        "samples, {:.4f} at the 5th percentile, {:.4f} at worst.",
+        run.job.valuation.probes, search.k, recall.mean, recall.of_queries.size(), recall.fifth_percentile,
+        recall.minimum);
+}
+
 // Collective. The results file's layout, all of it known before the first search
 store::ResultLayout layout_of(JobRun const& run, Subject const& subject,
-                              std::vector<valuation::Search> const& searches,
-                              valuation::SearchPassOptions const& options) {
+                              std::vector<valuation::Search> const& searches, std::uint64_t block) {
     store::ResultLayout layout;
     announce_facts(layout, subject.sides, subject.facts);
-    valuation::announce_lists(layout, searches, options);
+    for (valuation::Search const& search : searches)
+        for (store::Column const& column : valuation::neighbour_columns(search))
+            layout.columns.push_back(column);
+    layout.shards = valuation::neighbour_shards(searches, block).size();
+    layout.metric_texts[valuation::kNeighbours] = {kRecall};
     valuation::Extent const extent =
         comm::agree(run.comm, [&] { return extent_of(subject.sides, subject.facts, searches.front().k); });
     valuation::announce(layout, extent, valuation::options_of(run.job));
     return layout;
-}
-
-valuation::SearchPassOptions search_options(JobRun const& run) {
-    return {valuation::distance_named(run.job.valuation.distance),
-            valuation::storage_named(run.job.features.storage), run.placement.device.str(), run.shard_size(),
-            run.job.output.commit_seconds};
 }
 
 // Wall-clock seconds of the stages (C4), for people: they differ from run to run
@@ -147,19 +176,25 @@ std::string described(Costs const& costs, std::uint64_t generated, pass::PassSum
 }
 
 // Root. Values, completes the results file, writes what lies beside it, prints the answer
-void finish(JobRun const& run, Sides const& sides, valuation::SearchPassSummary const& summary, Costs costs) {
+void finish(JobRun const& run, Sides const& sides, pass::PassSummary const& summary,
+            std::string const& recall, Costs costs) {
     Stopwatch stopwatch;
     std::filesystem::path const results = run.files.results();
-    ReducedValuation const reduced = reduce_valuation(store::partial_of(results), run.job, run.job.job.name);
+    ReducedValuation reduced = reduce_valuation(store::partial_of(results), run.job, run.job.job.name);
+    std::vector<store::Metrics> metrics = valuation::metrics(reduced.valuation);
+    if (!recall.empty()) {
+        reduced.context.statements.push_back(recall);
+        metrics.push_back({valuation::kNeighbours, {}, {{kRecall, recall}}, {}});
+    }
     costs.reduce = stopwatch.lap();
     write_valuation_sheet(run, sides, store::partial_of(results), reduced.valuation);
     write_removal_lists(run.files.folder, reduced, run.job);
     fault_point("reduce");
-    store::complete(results, valuation::metrics(reduced.valuation), {{"finished", utc_now()}},
-                    {{"shards_resumed", static_cast<std::int64_t>(summary.shards.resumed)}});
+    store::complete(results, metrics, {{"finished", utc_now()}},
+                    {{"shards_resumed", static_cast<std::int64_t>(summary.resumed)}});
     report::write_summary(run.files.folder, report::summary(reduced.valuation, reduced.context), true);
     say(run, fmt::format("{}{}results: {}\n{}\n", report::table(reduced.valuation, reduced.context),
-                         described(costs, sides.generated.size(), summary.shards), results.string(),
+                         described(costs, sides.generated.size(), summary), results.string(),
                          report::answer(reduced.valuation)));
 }
 
@@ -195,19 +230,17 @@ void run_valuation(JobRun const& run) {
     costs.features = stopwatch.lap();
 
     std::vector<valuation::Search> const searches = searches_of(run, sides, spaces);
-    valuation::SearchPassOptions const options = search_options(run);
-    valuation::SearchPassSummary summary;
-    compute_and_close(
-        open_results(run, run.files.results(), layout_of(run, *subject, searches, options), subject->inputs,
+    valuation::NeighbourOptions const options = search_options(run, searches);
+    std::string const recall = recall_of(run, searches.front());
+    pass::PassSummary const summary = compute_and_close(
+        open_results(run, run.files.results(), layout_of(run, *subject, searches, options.block),
+                     subject->inputs,
                      [&](store::ResultFile& file) { write_facts(comm, file, sides, subject->facts); }),
-        [&](store::ResultFile& file) {
-            summary = valuation::find_neighbours(comm, file, searches, options);
-            return summary.shards;
-        });
+        [&](store::ResultFile& file) { return valuation::find_neighbours(comm, file, searches, options); });
     costs.search = stopwatch.lap();
     comm::agree(comm, [&] {
         if (comm.is_root())
-            finish(run, sides, summary, costs);
+            finish(run, sides, summary, recall, costs);
     });
 }
 

@@ -9,7 +9,7 @@ namespace assay {
 void init_log(int rank, std::string const& name) {
     auto logger =
         std::make_shared<spdlog::logger>("assay", std::make_shared<spdlog::sinks::stderr_color_sink_st>());
-    std::string const who = rank == 0       ? name
+    std::string const who = rank == 0      ? name
                             : name.empty() ? "rank " + std::to_string(rank)
                                            : name + " rank " + std::to_string(rank);
     logger->set_pattern("%H:%M:%S %^%l%$ " + (who.empty() ? "" : "[" + who + "] ") + "%v");

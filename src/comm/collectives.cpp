@@ -3,6 +3,7 @@
 #include "assay/base/error.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace assay::comm {
@@ -33,15 +34,48 @@ std::vector<int> starts_of(std::vector<int> const& counts) {
 
 } // namespace
 
-void broadcast_bytes(Communicator const& comm, void* bytes, std::size_t size) {
+void broadcast_bytes(Communicator const& comm, void* bytes, std::size_t size, int from) {
     comm.count(size);
     if (comm.is_serial())
         return;
     constexpr std::size_t kPiece = std::size_t{1} << 30; // MPI counts are int
     for (std::size_t done = 0; done < size; done += kPiece)
         check_mpi(MPI_Bcast(static_cast<char*>(bytes) + done, static_cast<int>(std::min(kPiece, size - done)),
-                            MPI_BYTE, 0, comm.mpi()),
+                            MPI_BYTE, from, comm.mpi()),
                   "MPI_Bcast");
+}
+
+BackgroundBroadcast::BackgroundBroadcast(Communicator const& comm, std::span<float> values, int from) {
+    comm.count(values.size_bytes());
+    if (comm.is_serial())
+        return;
+    if (values.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
+        fail(Exit::usage, "a message of {} values (more than MPI can count). Use smaller blocks",
+             values.size());
+    check_mpi(
+        MPI_Ibcast(values.data(), static_cast<int>(values.size()), MPI_FLOAT, from, comm.mpi(), &request_),
+        "MPI_Ibcast");
+}
+
+BackgroundBroadcast& BackgroundBroadcast::operator=(BackgroundBroadcast&& other) noexcept {
+    std::swap(request_, other.request_);
+    return *this;
+}
+
+BackgroundBroadcast::~BackgroundBroadcast() {
+    if (request_ != MPI_REQUEST_NULL)
+        MPI_Wait(&request_, MPI_STATUS_IGNORE);
+}
+
+void BackgroundBroadcast::progress() {
+    int finished = 0;
+    if (request_ != MPI_REQUEST_NULL)
+        check_mpi(MPI_Test(&request_, &finished, MPI_STATUS_IGNORE), "MPI_Test");
+}
+
+void BackgroundBroadcast::wait() {
+    if (request_ != MPI_REQUEST_NULL)
+        check_mpi(MPI_Wait(&request_, MPI_STATUS_IGNORE), "MPI_Wait");
 }
 
 std::int64_t broadcast(Communicator const& comm, std::int64_t value) {
@@ -91,6 +125,21 @@ std::vector<std::byte> all_gather_bytes(Communicator const& comm, std::span<std:
     check_mpi(MPI_Allgatherv(mine.data(), static_cast<int>(my_size), MPI_BYTE, all.data(), counts.data(),
                              starts.data(), MPI_BYTE, comm.mpi()),
               "MPI_Allgatherv");
+    return all;
+}
+
+std::vector<float> gather(Communicator const& comm, std::span<float const> mine) {
+    comm.count(comm.is_root() ? mine.size_bytes() * static_cast<std::uint64_t>(comm.size()) : 0);
+    if (comm.is_serial())
+        return {mine.begin(), mine.end()};
+    std::vector<std::int64_t> const sizes =
+        all_gather<std::int64_t>(comm, std::array{static_cast<std::int64_t>(mine.size())});
+    std::vector<int> const counts(sizes.begin(), sizes.end());
+    std::vector<int> const starts = starts_of(counts);
+    std::vector<float> all(comm.is_root() ? static_cast<std::size_t>(starts.back() + counts.back()) : 0);
+    check_mpi(MPI_Gatherv(mine.data(), static_cast<int>(mine.size()), MPI_FLOAT, all.data(), counts.data(),
+                          starts.data(), MPI_FLOAT, 0, comm.mpi()),
+              "MPI_Gatherv");
     return all;
 }
 

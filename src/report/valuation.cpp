@@ -26,12 +26,16 @@ ordered_json interval(Interval const& ends) {
 
 std::string range(Interval const& ends, double factor = 1) {
     return std::isfinite(ends.first)
-               ? fmt::format("[{:.3g}, {:.3g}]", factor * ends.first, factor * ends.second)
+               ? fmt::format("[{:#.3g}, {:#.3g}]", factor * ends.first, factor * ends.second)
                : "-";
 }
 
 std::string share(double value) {
     return std::isfinite(value) ? fmt::format("{:.1f} %", 100 * value) : "-";
+}
+
+std::string whole_percent(double value) {
+    return std::isfinite(value) ? fmt::format("{:.0f} %", 100 * value) : "unknown";
 }
 
 std::string group_name(std::string const& kind, std::int64_t value) {
@@ -315,8 +319,10 @@ std::string table(Valuation const& valuation, ValuationContext const& context) {
 }
 
 std::string answer(Valuation const& valuation) {
-    std::string text = fmt::format("answer: a tenth of the training samples has {:.0f} % of the credit",
-                                   100 * valuation.concentration.share);
+    // Chance picks rows as well: the split test says how much of that share would come again
+    std::string text = fmt::format(
+        "answer: the tenth of the training samples with most credit has {:.0f} % of it ({} in a split test)",
+        100 * valuation.concentration.share, whole_percent(valuation.concentration.split_share));
     // The group that is most surely above its share: its interval's lower end is the largest
     Valuation::GroupTable const* const table =
         valuation.groupings.empty() ? nullptr : &valuation.groupings.back();

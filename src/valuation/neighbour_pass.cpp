@@ -2,41 +2,17 @@
 
 #include "assay/base/error.hpp"
 #include "assay/base/fault.hpp"
+#include "assay/base/log.hpp"
 #include "assay/comm/agree.hpp"
 #include "assay/comm/collectives.hpp"
 #include "assay/pass/progress.hpp"
 #include "assay/valuation/search.hpp"
-#include "valuation/query_stream.hpp"
 
 #include <algorithm>
 
 namespace assay::valuation {
 
 namespace {
-
-using pass::Shard;
-
-// Lists are written when a rank holds this much of them, or at a commit
-constexpr std::uint64_t kBufferBytes = 4 << 20;
-
-// A block of wide queries has fewer of them, so that it stays within 64 MiB
-std::uint64_t block_size(std::span<Search const> searches, std::uint64_t wanted) {
-    constexpr std::uint64_t kMostValues = 1 << 24;
-    std::uint64_t widest = 1;
-    for (Search const& search : searches) {
-        widest = std::max(widest, search.queries.width);
-        if (search.rerank)
-            widest = std::max(widest, search.rerank->queries.width);
-    }
-    return std::max<std::uint64_t>(1, std::min(wanted, kMostValues / widest));
-}
-
-pass::ShardPlan plan_of(std::span<Search const> searches, std::uint64_t block) {
-    std::vector<pass::Sequence> sequences;
-    for (Search const& search : searches)
-        sequences.push_back({search.name, search.queries.rows});
-    return {std::move(sequences), block_size(searches, block)};
-}
 
 std::string row_column(Search const& search) {
     return search.group + "/row";
@@ -50,163 +26,248 @@ std::uint64_t checksum(Neighbours const& lists) {
                              pass::checksum_of(std::as_bytes(std::span(lists.rows))));
 }
 
-// Lists that were found and wait to be written
-struct Found {
-    Shard shard;
-    Neighbours lists; // on the block's owner; empty elsewhere
+Neighbours read_lists(store::ResultFile const& file, Search const& search, pass::Shard const& shard) {
+    return {search.k, file.read<std::int64_t>(row_column(search), shard.begin, shard.size()),
+            file.read<double>(distance_column(search), shard.begin, shard.size())};
+}
+
+// A block of queries on its way from the rank that reads it
+struct Block {
+    pass::Shard shard;
+    int owner = 0;                     // who reads it, and receives its lists
+    std::vector<float> values, second; // of the search's space and of that which ranks again
+    comm::BackgroundBroadcast first_broadcast, second_broadcast;
+
+    void progress() {
+        first_broadcast.progress();
+        second_broadcast.progress();
+    }
+    void wait() {
+        first_broadcast.wait();
+        second_broadcast.wait();
+    }
 };
 
-// The loop over the missing blocks of one search
-class Loop {
+// What is in memory for one search
+class Engine {
   public:
-    Loop(comm::Communicator const& comm, store::ResultFile& file, Search const& search,
-         SearchPassOptions const& options, pass::CommitClock& clock)
-        : comm_(comm),
-          file_(file),
-          search_(search),
-          clock_(clock),
-          rows_(comm, search.training, options.distance, options.storage),
-          searcher_(rows_, {.device = options.device}) {
-        if (search.rerank)
-            second_.emplace(comm, search.rerank->training, options.distance, options.storage);
+    // Collective
+    Engine(comm::Communicator const& comm, Search const& search, std::string const& device)
+        : search_(search),
+          rows_(comm, search.space.training, search.space.distance, search.space.storage),
+          searcher_(rows_, {.device = device}) {
+        if (search.ivf)
+            inverted_.emplace(rows_, *search.ivf);
+        if (!search.rerank)
+            return;
+        Space const& second = search.rerank->space;
+        comm::agree(comm, [&] {
+            if (second.training.rows != search.space.training.rows ||
+                second.queries.rows != search.space.queries.rows)
+                fail(Exit::data,
+                     "{}: the space to rank again in has {} training rows and {} queries, the first {} and "
+                     "{}. Give "
+                     "features of the same samples",
+                     search.name, second.training.rows, second.queries.rows, search.space.training.rows,
+                     search.space.queries.rows);
+        });
+        second_rows_.emplace(comm, second.training, second.distance, second.storage);
+    }
+    Engine(Engine const&) = delete;
+    Engine& operator=(Engine const&) = delete;
+
+    // Collective. The lists of a block that has arrived, on its owner
+    Neighbours lists(Block& block, std::function<void()> const& between_tiles) {
+        QueryBlock queries{search_.space.queries.name, block.shard.begin, std::move(block.values)};
+        auto const nearest = [&](std::int64_t k) {
+            return inverted_ ? inverted_->search(std::move(queries), k, block.owner)
+                             : searcher_.search(std::move(queries), k, block.owner, between_tiles);
+        };
+        if (!search_.rerank)
+            return nearest(search_.k);
+        std::int64_t const among =
+            std::clamp(search_.rerank->candidates, std::min(search_.k, rows_.total()), rows_.total());
+        Neighbours found = nearest(among);
+        found.rows.resize(block.shard.size() * static_cast<std::uint64_t>(among));
+        comm::broadcast_bytes(rows_.comm(), found.rows.data(), found.rows.size() * sizeof(std::int64_t),
+                              block.owner);
+        return nearest_among(*second_rows_,
+                             {search_.rerank->space.queries.name, block.shard.begin, std::move(block.second)},
+                             found.rows, search_.k, block.owner);
     }
 
-    // Collective. `done` queries of all searches are on disk, and is brought up to date; `last` says whether
-    // no search follows
-    void run(std::vector<Shard> const& blocks, pass::Progress& progress, std::uint64_t& done, bool last) {
-        QueryStream stream(comm_, search_.queries, blocks);
-        for (std::size_t i = 0; i < blocks.size(); ++i) {
-            find(blocks[i], stream.next(), owner_of(i), [&] { stream.keep_moving(); });
-            done += blocks[i].size();
-            progress.update(done);
-            bool const at_end = i + 1 == blocks.size();
-            bool const stop = pass::anyone_asked_to_stop(comm_);
-            if (at_end || stop || clock_.due(comm_))
-                commit();
-            else if (unwritten_bytes_ > kBufferBytes)
-                write();
-            if (stop && !(at_end && last))
-                pass::throw_stopped();
+    // Collective. Says for how many queries lists were too short
+    void report() const {
+        if (std::int64_t const most = comm::all_max(rows_.comm(), searcher_.second_passes()); most > 0)
+            spdlog::info(
+                "{}: {} queries were compared with all training rows twice (too many were near-equal)",
+                search_.name, most);
+    }
+
+  private:
+    Search const& search_;
+    TrainingRows rows_;
+    Searcher searcher_;
+    std::optional<InvertedLists> inverted_;
+    std::optional<TrainingRows> second_rows_;
+};
+
+// Lists are written when this much of them waits per rank, or at a commit, as in the other pass
+constexpr std::uint64_t kBufferBytes = 4 << 20;
+
+// The loop over missing blocks: the n-th belongs to rank n mod ranks
+class Loop {
+  public:
+    Loop(comm::Communicator const& comm, store::ResultFile& file, std::span<Search const> searches,
+         pass::ShardPlan const& plan, pass::Remaining const& remaining, NeighbourOptions const& options)
+        : comm_(comm),
+          file_(file),
+          searches_(searches),
+          plan_(plan),
+          missing_(remaining.missing),
+          options_(options),
+          done_(remaining.done),
+          clock_(options.commit_seconds) {}
+
+    void run(pass::Progress& progress) {
+        for (std::size_t begin = 0, end = 0; begin < missing_.size(); begin = end) {
+            std::size_t const source = plan_[missing_[begin]].source;
+            while (end < missing_.size() && plan_[missing_[end]].source == source)
+                ++end;
+            run_search(searches_[source], begin, end, progress);
         }
     }
 
-    std::int64_t second_passes() const { return searcher_.second_passes(); }
-
   private:
-    int owner_of(std::size_t block) const {
-        return static_cast<int>(block % static_cast<std::size_t>(comm_.size()));
+    struct Found {
+        pass::Shard shard;
+        Neighbours lists;
+    };
+
+    // Missing blocks [begin, end) are those of one search
+    void run_search(Search const& search, std::size_t begin, std::size_t end, pass::Progress& progress) {
+        Engine engine(comm_, search, options_.device);
+        Block next = start(search, begin);
+        for (std::size_t i = begin; i < end; ++i) {
+            Block block = std::move(next);
+            block.wait();
+            if (i + 1 < end)
+                next = start(search, i + 1);
+            Neighbours lists = engine.lists(block, [&] { next.progress(); });
+            if (comm_.rank() == block.owner)
+                unwritten_.push_back({block.shard, std::move(lists)});
+            unwritten_bytes_ += block.shard.size() * static_cast<std::uint64_t>(search.k) * 16;
+            done_ += block.shard.size();
+            progress.update(done_);
+            finish_block(search, i + 1 == end, i + 1 == missing_.size());
+        }
+        engine.report();
+    }
+
+    // Collective. Its owner reads a block and all begin its broadcast
+    Block start(Search const& search, std::size_t number) const {
+        Block block;
+        block.shard = plan_[missing_[number]];
+        block.owner = static_cast<int>(number % static_cast<std::size_t>(comm_.size()));
+        auto const read = [&](FeatureMatrix const& matrix) {
+            std::vector<float> values(block.shard.size() * matrix.width);
+            if (comm_.rank() == block.owner)
+                matrix.read(block.shard.begin, block.shard.size(), values);
+            return values;
+        };
+        comm::agree(comm_, [&] {
+            block.values = read(search.space.queries);
+            if (search.rerank)
+                block.second = read(search.rerank->space.queries);
+        });
+        block.first_broadcast = {comm_, block.values, block.owner};
+        if (search.rerank)
+            block.second_broadcast = {comm_, block.second, block.owner};
+        return block;
     }
 
     // Collective
-    void find(Shard const& shard, QueryBlock queries, int owner, std::function<void()> const& between_tiles) {
-        Neighbours lists;
-        if (search_.rerank)
-            lists = put_in_order(
-                shard, searcher_.search(std::move(queries), search_.rerank->candidates, owner, between_tiles),
-                owner);
-        else
-            lists = searcher_.search(std::move(queries), search_.k, owner, between_tiles);
-        unwritten_bytes_ +=
-            shard.size() * static_cast<std::uint64_t>(search_.k) * (sizeof(std::int64_t) + sizeof(double));
-        if (comm_.rank() == owner)
-            unwritten_.push_back({shard, std::move(lists)});
+    void finish_block(Search const& search, bool last_of_search, bool last) {
+        bool const stop = pass::anyone_asked_to_stop(comm_);
+        bool const commit = last || stop || clock_.due(comm_);
+        if (commit || last_of_search ||
+            unwritten_bytes_ / static_cast<std::uint64_t>(comm_.size()) > kBufferBytes)
+            write(search);
+        if (commit) {
+            file_.commit(uncommitted_);
+            uncommitted_.clear();
+            clock_.restart();
+        }
+        if (stop && !last)
+            pass::throw_stopped();
     }
 
-    // Collective. The k nearest in the second space among what the first has found
-    Neighbours put_in_order(Shard const& shard, Neighbours candidates, int owner) {
-        candidates.rows.resize(shard.size() * static_cast<std::uint64_t>(search_.rerank->candidates));
-        broadcast_from(comm_, owner, candidates.rows);
-        QueryStream stream(comm_, search_.rerank->queries, {shard});
-        return nearest_among(*second_, stream.next(), candidates.rows, search_.k, owner);
-    }
-
-    // Collective. One call for each column, with what each rank holds
-    void write() {
+    // Collective. All lists of one search that wait on any rank
+    void write(Search const& search) {
         std::vector<store::RowRange> ranges;
         std::vector<std::int64_t> rows;
         std::vector<double> distances;
         std::vector<std::uint64_t> numbers, checksums;
-        for (Found const& found : unwritten_) {
-            ranges.push_back({found.shard.begin, found.shard.size()});
-            rows.insert(rows.end(), found.lists.rows.begin(), found.lists.rows.end());
-            distances.insert(distances.end(), found.lists.distances.begin(), found.lists.distances.end());
-            numbers.push_back(found.shard.number);
-            checksums.push_back(checksum(found.lists));
+        for (auto const& [shard, lists] : unwritten_) {
+            ranges.push_back({shard.begin, shard.size()});
+            rows.insert(rows.end(), lists.rows.begin(), lists.rows.end());
+            distances.insert(distances.end(), lists.distances.begin(), lists.distances.end());
+            numbers.push_back(shard.number);
+            checksums.push_back(checksum(lists));
         }
-        file_.write<std::int64_t>(row_column(search_), ranges, rows);
+        file_.write<std::int64_t>(row_column(search), ranges, rows);
         fault_point("shard");
-        file_.write<double>(distance_column(search_), ranges, distances);
+        file_.write<double>(distance_column(search), ranges, distances);
         file_.write_checksums(numbers, checksums);
         uncommitted_.insert(uncommitted_.end(), numbers.begin(), numbers.end());
         unwritten_.clear();
         unwritten_bytes_ = 0;
     }
 
-    void commit() {
-        write();
-        file_.commit(uncommitted_);
-        uncommitted_.clear();
-        clock_.restart();
-    }
-
     comm::Communicator const& comm_;
     store::ResultFile& file_;
-    Search const& search_;
-    pass::CommitClock& clock_;
-    TrainingRows rows_;
-    std::optional<TrainingRows> second_;
-    Searcher searcher_;
+    std::span<Search const> searches_;
+    pass::ShardPlan const& plan_;
+    std::vector<std::uint64_t> const& missing_;
+    NeighbourOptions const& options_;
+    std::uint64_t done_;                // queries
     std::vector<Found> unwritten_;      // this rank's
     std::uint64_t unwritten_bytes_ = 0; // all ranks'
     std::vector<std::uint64_t> uncommitted_;
+    pass::CommitClock clock_;
 };
-
-// Local
-Neighbours read_lists(store::ResultFile const& file, Search const& search, Shard const& shard) {
-    return {search.k, file.read<std::int64_t>(row_column(search), shard.begin, shard.size()),
-            file.read<double>(distance_column(search), shard.begin, shard.size())};
-}
 
 } // namespace
 
-void announce_lists(store::ResultLayout& layout, std::span<Search const> searches,
-                    SearchPassOptions const& options) {
-    for (Search const& search : searches) {
-        store::Shape const shape{search.queries.rows, static_cast<std::uint64_t>(search.k)};
-        layout.columns.push_back({row_column(search), store::native_type<std::int64_t>(), shape,
-                                  "nearest rows of " + search.name + ", nearest first", "1", ""});
-        layout.columns.push_back({distance_column(search), store::native_type<double>(), shape,
-                                  fmt::format("their distances ({})", name_of(options.distance)), "1", ""});
-    }
-    layout.shards = plan_of(searches, options.block).size();
+pass::ShardPlan neighbour_shards(std::span<Search const> searches, std::uint64_t block) {
+    std::vector<pass::Sequence> sequences;
+    for (Search const& search : searches)
+        sequences.push_back({search.name, search.space.queries.rows});
+    return {std::move(sequences), block};
 }
 
-SearchPassSummary find_neighbours(comm::Communicator const& comm, store::ResultFile& file,
-                                  std::span<Search const> searches, SearchPassOptions const& options) {
-    pass::ShardPlan const plan = plan_of(searches, options.block);
+std::vector<store::Column> neighbour_columns(Search const& search) {
+    store::Shape const shape{search.space.queries.rows, static_cast<std::uint64_t>(search.k)};
+    Distance const distance = search.rerank ? search.rerank->space.distance : search.space.distance;
+    return {{row_column(search), store::native_type<std::int64_t>(), shape,
+             fmt::format("{}: rows of the nearest training samples, nearest first", search.name), "1", ""},
+            {distance_column(search), store::native_type<double>(), shape,
+             fmt::format("{}: their distances ({})", search.name, name_of(distance)), "1", ""}};
+}
+
+pass::PassSummary find_neighbours(comm::Communicator const& comm, store::ResultFile& file,
+                                  std::span<Search const> searches, NeighbourOptions const& options) {
+    pass::ShardPlan const plan = neighbour_shards(searches, options.block);
     std::vector<std::string> columns;
     for (Search const& search : searches)
         columns.insert(columns.end(), {row_column(search), distance_column(search)});
-    pass::Remaining remaining = pass::find_remaining(comm, file, plan, columns, [&](Shard const& shard) {
-        return checksum(read_lists(file, searches[shard.source], shard));
-    });
-    std::vector<std::vector<Shard>> blocks(searches.size());
-    for (std::uint64_t number : remaining.missing)
-        blocks[plan[number].source].push_back(plan[number]);
-
+    pass::Remaining const remaining =
+        pass::find_remaining(comm, file, plan, columns, [&](pass::Shard const& shard) {
+            return checksum(read_lists(file, searches[shard.source], shard));
+        });
     pass::Progress progress("queries", remaining.samples, remaining.done, !comm.is_root());
-    pass::CommitClock clock(options.commit_seconds);
-    SearchPassSummary summary{remaining.summary};
-    for (std::size_t s = 0; s < searches.size(); ++s) {
-        if (blocks[s].empty())
-            continue;
-        bool const last = std::all_of(blocks.begin() + static_cast<std::ptrdiff_t>(s) + 1, blocks.end(),
-                                      [](auto const& later) { return later.empty(); });
-        Loop loop(comm, file, searches[s], options, clock);
-        loop.run(blocks[s], progress, remaining.done, last);
-        summary.second_passes += comm::all_max(comm, loop.second_passes());
-    }
-    return summary;
+    Loop(comm, file, searches, plan, remaining, options).run(progress);
+    return remaining.summary;
 }
 
 } // namespace assay::valuation

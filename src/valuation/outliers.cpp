@@ -7,6 +7,7 @@
 #include <boost/math/distributions/normal.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <vector>
 
@@ -16,6 +17,17 @@ namespace {
 
 std::vector<double> as_double(std::span<std::int64_t const> values) {
     return {values.begin(), values.end()};
+}
+
+// Of each of `values`, the share of `among` that is smaller, equal ones counting half; `among` ascending
+std::vector<double> places(std::span<double const> values, std::span<double const> among) {
+    std::vector<double> result;
+    for (double value : values) {
+        auto const [low, high] = std::equal_range(among.begin(), among.end(), value);
+        result.push_back((static_cast<double>(low - among.begin()) + 0.5 * static_cast<double>(high - low)) /
+                         static_cast<double>(among.size()));
+    }
+    return result;
 }
 
 // Outliers looked for from the lowest score up, group by group of equal scores
@@ -49,10 +61,15 @@ OutlierDetection detect_outliers(std::span<double const> scores, std::span<std::
     std::vector<double> outliers, others;
     for (std::size_t i = 0; i < scores.size(); ++i)
         (is_outlier[i] ? outliers : others).push_back(scores[i]);
+    std::sort(outliers.begin(), outliers.end());
+    std::sort(others.begin(), others.end());
+    std::vector<double> const of_others = places(others, outliers), of_outliers = places(outliers, others);
     OutlierDetection detection;
-    detection.auroc = auc(others, outliers);
-    double const width = boost::math::quantile(boost::math::normal(), (1 + confidence) / 2) *
-                         auc_se(detection.auroc, others.size(), outliers.size());
+    detection.auroc = mean(of_others);
+    double const variance = std::pow(sd(of_others), 2) / static_cast<double>(others.size()) +
+                            std::pow(sd(of_outliers), 2) / static_cast<double>(outliers.size());
+    double const width =
+        boost::math::quantile(boost::math::normal(), (1 + confidence) / 2) * std::sqrt(variance);
     detection.interval = {std::max(0.0, detection.auroc - width), std::min(1.0, detection.auroc + width)};
     add_precision(scores, is_outlier, outliers.size(), detection);
     return detection;

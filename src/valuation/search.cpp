@@ -56,13 +56,6 @@ ASSAY_AVX2 void offer(Candidates& list, float const* dots, Terms terms, std::int
     }
 }
 
-// Fills `best`, padded with Keyed(), with the smallest of `found`, ascending
-void keep_best(std::span<Keyed> found, std::span<Keyed> best) {
-    auto const kept = static_cast<std::ptrdiff_t>(std::min(found.size(), best.size()));
-    std::partial_sort(found.begin(), found.begin() + kept, found.end());
-    std::copy_n(found.begin(), kept, best.begin());
-}
-
 // Does the list hold every row of the slice up to the bound?
 bool is_complete(Candidates const& list, float bound) {
     return bound < list.limit().approximate;
@@ -219,11 +212,6 @@ struct Searcher::State {
         return bounds;
     }
 
-    std::span<float const> query(PreparedQueries const& queries, std::size_t q) const {
-        auto const width = static_cast<std::size_t>(rows.width());
-        return std::span(queries.values).subspan(q * width, width);
-    }
-
     // The k nearest of the rows that complete lists hold up to their bounds. All queries' rows are keyed in
     // ascending order: each then comes from memory once, and its successor is on the way
     void key_listed(std::vector<Candidates> const& lists, std::vector<float> const& bounds,
@@ -249,13 +237,13 @@ struct Searcher::State {
                 for (std::int64_t p = from; p < to; ++p) {
                     Pair const& pair = pairs[static_cast<std::size_t>(p)];
                     keyed[pair.place] =
-                        rows.keyed(pair.row, query(queries, static_cast<std::size_t>(pair.query)), scratch);
+                        rows.keyed(pair.row, queries.row(static_cast<std::size_t>(pair.query)), scratch);
                 }
             });
         auto const length = static_cast<std::size_t>(k);
         for_each_query(queries.count, [&](std::size_t q) {
-            keep_best(std::span(keyed).subspan(begin[q], begin[q + 1] - begin[q]),
-                      std::span(best).subspan(q * length, length));
+            keep_smallest(std::span(keyed).subspan(begin[q], begin[q + 1] - begin[q]),
+                          std::span(best).subspan(q * length, length));
         });
     }
 
@@ -269,7 +257,7 @@ struct Searcher::State {
         std::vector<Smallest<Keyed>> lists(which.size(),
                                            Smallest<Keyed>(static_cast<std::size_t>(k), Keyed()));
         for (std::size_t w = 0; w < which.size(); ++w)
-            std::copy_n(query(queries, which[w]).data(), rows.width(),
+            std::copy_n(queries.row(which[w]).data(), rows.width(),
                         chosen.data_ptr<float>() + static_cast<std::int64_t>(w) * rows.width());
         for_each_tile(chosen.to(device), between_tiles, [&](std::int64_t first, at::Tensor const& products) {
             at::Tensor const here = products.to(at::kCPU);
@@ -280,16 +268,14 @@ struct Searcher::State {
                 std::vector<float> scratch;
                 for (std::int64_t i = 0; i < here.size(1); ++i)
                     if (terms(dots, i) <= bounds[which[w]])
-                        if (Keyed const row = rows.keyed(first + i, query(queries, which[w]), scratch);
+                        if (Keyed const row = rows.keyed(first + i, queries.row(which[w]), scratch);
                             row < lists[w].limit())
                             lists[w].add(row);
             });
         });
-        for (std::size_t w = 0; w < which.size(); ++w) {
-            std::vector<Keyed> found = lists[w].values();
-            keep_best(found, std::span(best).subspan(which[w] * static_cast<std::size_t>(k),
-                                                     static_cast<std::size_t>(k)));
-        }
+        auto const length = static_cast<std::size_t>(k);
+        for (std::size_t w = 0; w < which.size(); ++w)
+            lists[w].sorted_into(std::span(best).subspan(which[w] * length, length));
     }
 };
 
@@ -325,7 +311,6 @@ Neighbours nearest_among(TrainingRows const& rows, QueryBlock block, std::span<s
                          std::int64_t k, int owner) {
     PreparedQueries const queries = rows.prepare(std::move(block), k);
     auto const n = static_cast<std::size_t>(queries.count), length = static_cast<std::size_t>(k);
-    auto const width = static_cast<std::size_t>(rows.width());
     std::size_t const of_each = n == 0 ? 0 : candidates.size() / n;
     std::vector<Keyed> best(n * length);
     for_each_query(queries.count, [&](std::size_t q) {
@@ -333,9 +318,8 @@ Neighbours nearest_among(TrainingRows const& rows, QueryBlock block, std::span<s
         std::vector<float> scratch;
         for (std::int64_t row : candidates.subspan(q * of_each, of_each))
             if (row >= rows.begin() && row < rows.begin() + rows.size())
-                found.push_back(rows.keyed(row - rows.begin(),
-                                           std::span(queries.values).subspan(q * width, width), scratch));
-        keep_best(found, std::span(best).subspan(q * length, length));
+                found.push_back(rows.keyed(row - rows.begin(), queries.row(q), scratch));
+        keep_smallest(std::span(found), std::span(best).subspan(q * length, length));
     });
     return rows.merge(std::move(best), k, owner);
 }

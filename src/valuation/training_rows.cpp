@@ -133,19 +133,22 @@ PreparedQueries TrainingRows::prepare(QueryBlock block, std::int64_t k) const {
     return queries;
 }
 
+void TrainingRows::widen(std::int64_t slice_row, std::span<float> out) const {
+    with_type(storage_, [&]<class T>(T) {
+        std::copy_n(reinterpret_cast<T const*>(values_.data()) + slice_row * width_, width_, out.begin());
+    });
+}
+
 Keyed TrainingRows::keyed(std::int64_t slice_row, std::span<float const> query,
                           std::vector<float>& scratch) const {
     auto const width = static_cast<std::size_t>(width_);
-    std::span<float const> const row = with_type(storage_, [&]<class T>(T) {
-        T const* const stored = reinterpret_cast<T const*>(values_.data()) + slice_row * width_;
-        if constexpr (std::is_same_v<T, float>) {
-            return std::span<float const>(stored, width);
-        } else {
-            scratch.assign(stored, stored + width);
-            return std::span<float const>(scratch);
-        }
-    });
-    return {exact_key(distance_, row, query), begin_ + slice_row};
+    if (storage_ == Storage::float32) {
+        float const* const row = reinterpret_cast<float const*>(values_.data()) + slice_row * width_;
+        return {exact_key(distance_, {row, width}, query), begin_ + slice_row};
+    }
+    scratch.resize(width);
+    widen(slice_row, scratch);
+    return {exact_key(distance_, scratch, query), begin_ + slice_row};
 }
 
 Neighbours TrainingRows::merge(std::vector<Keyed> lists, std::int64_t k, int owner) const {

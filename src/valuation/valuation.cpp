@@ -97,12 +97,13 @@ double median_gap(NeighbourLists const& lists, std::int64_t k) {
     return quantiles(std::move(gaps), kMiddle).front();
 }
 
-Splitting splitting_of(ValuationInput const& input, ValuationOptions const& options, QualityMode mode) {
-    std::vector<double> const quality = qualities(input, mode);
-    Splitting splitting{{options.temperature, options.perplexity}, {}, options.k, 0};
-    if (options.temperature == Temperature::median_gap)
-        splitting.weighting.gap = median_gap(input.neighbours, options.k);
-    splitting.bits = credit_bits(std::accumulate(quality.begin(), quality.end(), 0.0));
+Weighting weighting_of(ValuationInput const& input, ValuationOptions const& options) {
+    bool const by_gap = options.temperature == Temperature::median_gap;
+    return {options.temperature, options.perplexity, by_gap ? median_gap(input.neighbours, options.k) : 0};
+}
+
+Splitting splitting_of(Weighting const& weighting, std::int64_t k, std::vector<double> const& quality) {
+    Splitting splitting{weighting, {}, k, credit_bits(std::accumulate(quality.begin(), quality.end(), 0.0))};
     for (double q : quality)
         splitting.quality.push_back(to_credit(q, splitting.bits));
     return splitting;
@@ -176,8 +177,8 @@ std::vector<ListedRow> listed_rows(ValuationInput const& input, ValuationOptions
 
 // What shares would be if all generated samples counted alike
 void compare_without_quality(ValuationInput const& input, ValuationOptions const& options,
-                             Valuation& valuation) {
-    Splitting const splitting = splitting_of(input, options, QualityMode::none);
+                             Weighting const& weighting, Valuation& valuation) {
+    Splitting const splitting = splitting_of(weighting, options.k, qualities(input, QualityMode::none));
     Splitter splitter(splitting);
     CreditSum credit(input.ids.size(), splitting.bits);
     std::vector<GroupSum> groups = group_sums(input, 0);
@@ -247,7 +248,8 @@ Valuation value(ValuationInput const& input, ValuationOptions const& options) {
     valuation.generated = input.generated_ids.size();
     valuation.stored_k = input.neighbours.k;
 
-    Splitting const splitting = splitting_of(input, options, options.quality);
+    Weighting const weighting = weighting_of(input, options);
+    Splitting const splitting = splitting_of(weighting, options.k, qualities(input, options.quality));
     Walk walk(input, options, splitting);
     for_each_list(input.neighbours, [&](std::uint64_t j, std::span<std::int64_t const> list,
                                         std::span<double const> distances) { walk.add(j, list, distances); });
@@ -262,7 +264,7 @@ Valuation value(ValuationInput const& input, ValuationOptions const& options) {
     if (valuation.shapley)
         valuation.suspects = lowest_rows(valuation.shapley->values, static_cast<std::size_t>(options.listed));
     if (options.quality != QualityMode::none)
-        compare_without_quality(input, options, valuation);
+        compare_without_quality(input, options, weighting, valuation);
     return valuation;
 }
 

@@ -71,7 +71,9 @@ std::vector<pass::Source> sources_of(data::Split const& split,
     std::vector<pass::Source> sources;
     for (auto const& [view, group] : {std::pair(&split.suspects, usage::kSuspectSignals),
                                       std::pair(&*split.held_out, usage::kHeldOutSignals)}) {
-        pass::Source source{group, view->size(), {}, {}, {}};
+        pass::Source source;
+        source.name = group;
+        source.size = view->size();
         for (usage::SignalInfo const& signal : signals)
             source.columns.push_back(std::string(group) + "/" + signal.name);
         source.read = [view = view](std::uint64_t begin, std::uint64_t end) {

@@ -33,7 +33,9 @@ double timed(comm::Communicator const& world, Work&& work) {
 
 double through_pass(comm::Communicator const& world, std::filesystem::path const& path, Shape const& shape,
                     std::vector<float> const& values) {
-    pass::Source source{"benchmark", shape.samples, {}, {}, {}};
+    pass::Source source;
+    source.name = "benchmark";
+    source.size = shape.samples;
     store::ResultLayout layout;
     for (std::uint64_t c = 0; c < shape.columns; ++c) {
         source.columns.push_back(fmt::format("/signals/s{}", c));

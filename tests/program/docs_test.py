@@ -29,7 +29,7 @@ class Docs(common.ProgramTest):
         self.assertIn("answer: about 4", answer.stdout)
         self.assertRegex(answer.stdout, "adjusted count, known members 0.4")
         answer = common.assay("reduce", self.folder / "lists.h5", "--output", self.folder / "lists")
-        self.assertIn("answer: a tenth of the training samples has", answer.stdout)
+        self.assertIn("answer: the tenth of the training samples with most credit has", answer.stdout)
         self.assertTrue((self.folder / "lists/values.h5").exists())
         self.assertTrue((self.folder / "lists/removal/top.h5").exists())
 

@@ -86,7 +86,7 @@ class Sweep(common.ProgramTest):
     def test_cells_are_what_they_are_alone_on_any_number_of_ranks(self):
         alone = self.run_alone()
         tables, files = set(), set()
-        for ranks, per_cell in ((0, 1), (1, 1), (2, 1), (3, 1), (4, 1), (3, 2), (4, 2), (2, 4)):
+        for ranks, per_cell in ((0, 1), (3, 1), (4, 2), (2, 4)):
             output = self.folder / f"{ranks}-{per_cell}"
             done = self.sweep("--set", f"sweep.ranks_per_cell={per_cell}", output=output, ranks=ranks)
             self.check_cells(alone, output)
@@ -250,7 +250,7 @@ class Sweep(common.ProgramTest):
             file["labels"][7] = -1
         self.job = self.with_sweep(f'[sweep.grid]\n"dataset.held_out" = ["{self.folder}/b.h5", "{broken}"]\n'
                                    '"model.train.usage_fraction" = [0.25, 0.75]\n')
-        for ranks in (0, 2, 3):
+        for ranks in (0, 3):
             output = self.folder / f"failing{ranks}"
             done = self.sweep(output=output, ranks=ranks, code=65)
             self.assertRegex(done.stderr,

@@ -46,7 +46,7 @@ class ValuationOffline(common.ProgramTest):
         self.assertTrue(all(entry["share"] == 1 for entry in found["identical_class"]["at"]))
         self.assertEqual(summary["truth"]["outliers"]["outliers_with_credit"], 0)
         self.assertGreater(summary["truth"]["outliers"]["credit"]["auroc"], 0.9)
-        self.assertRegex(done.stdout.splitlines()[-1], r"^answer: a tenth of the training samples has \d+ %")
+        self.assertRegex(done.stdout.splitlines()[-1], r"^answer: the tenth of the training samples with most credit has \d+ %")
         self.assertEqual(before, path.read_bytes(), "reduce must not touch its input")
         credit = values_of(self.folder / "out")
         self.assertAlmostEqual(credit.sum(), 200, places=9)

@@ -91,17 +91,20 @@ TEST(ValuationTable, ShowsWhatADataOwnerAsks) {
 }
 
 TEST(ValuationAnswer, NamesTheSurestGroup) {
-    EXPECT_EQ(answer(valued(example())), "answer: a tenth of the training samples has 67 % of the credit; of "
+    EXPECT_EQ(answer(valued(example())), "answer: the tenth of the training samples with most credit has 67 "
+                                         "% of it (75 % in a split test); of "
                                          "2 classes, class 3 most surely has "
                                          "more than its share: 2.00 times (95 % interval 2.00 to 2.00)");
     ValuationInput input = example();
     input.groups = {1, 2, 1, 2}; // the last that is asked for
-    EXPECT_EQ(answer(valued(input)),
-              "answer: a tenth of the training samples has 67 % of the credit; no group has "
-              "more than its share (95 % intervals)");
+    EXPECT_EQ(answer(valued(input)), "answer: the tenth of the training samples with most credit has 67 % of "
+                                     "it (75 % in a split test); no group has "
+                                     "more than its share (95 % intervals)");
     input.labels.clear();
     input.groups.clear();
-    EXPECT_EQ(answer(valued(input)), "answer: a tenth of the training samples has 67 % of the credit");
+    EXPECT_EQ(
+        answer(valued(input)),
+        "answer: the tenth of the training samples with most credit has 67 % of it (75 % in a split test)");
 }
 
 TEST(ReadOutlierScores, ReadsTheTruth) {

@@ -89,6 +89,18 @@ TEST_F(Hdf5, RowsAreWrittenAndReadByRange) {
     write_rows(dataset, 0, 0, native_type<float>(), nullptr); // nothing to write is fine
 }
 
+TEST_F(Hdf5, BlocksAreRead) {
+    Handle const file = create_file(mine());
+    Handle const dataset = create_dataset(file, "/x", native_type<float>(), {3, 4});
+    std::vector<float> values(12);
+    std::iota(values.begin(), values.end(), 0.f);
+    write_rows(dataset, 0, 3, native_type<float>(), values.data());
+    std::vector<float> block(4);
+    read_block(dataset, {1, 2}, {2, 2}, native_type<float>(), block.data());
+    EXPECT_EQ(block, (std::vector<float>{6, 7, 10, 11}));
+    EXPECT_THROW(read_block(dataset, {1, 2}, {3, 2}, native_type<float>(), block.data()), Error);
+}
+
 TEST_F(Hdf5, RowsOutsideTheDatasetAreRefused) {
     Handle const file = create_file(mine());
     Handle const dataset = create_dataset(file, "/x", native_type<float>(), {4});

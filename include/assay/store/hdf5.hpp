@@ -95,11 +95,12 @@ struct RowRange {
 
 //! Rows [begin, begin + count) of a dataset, `out` holding count x row elements. Independent.
 void read_rows(Handle const& dataset, std::uint64_t begin, std::uint64_t count, hid_t type, void* out);
-//! The same of some `columns` of a two-dimensional dataset, `out` holding rows.count x columns.count elements.
+//! The same of some `columns` of a two-dimensional dataset, `out` holding rows.count x columns.count
+//! elements.
 void read_block(Handle const& dataset, RowRange const& rows, RowRange const& columns, hid_t type, void* out);
-//! The same as read_rows(), writing. Collective over the file's communicator where `collective`: a rank with nothing to
-//! write passes count = 0 and still takes part. Returns why HDF5 did not write collectively, as bits of
-//! H5D_mpio_no_collective_cause_t; 0 if it did.
+//! The same as read_rows(), writing. Collective over the file's communicator where `collective`: a rank with
+//! nothing to write passes count = 0 and still takes part. Returns why HDF5 did not write collectively, as
+//! bits of H5D_mpio_no_collective_cause_t; 0 if it did.
 std::uint32_t write_rows(Handle const& dataset, std::uint64_t begin, std::uint64_t count, hid_t type,
                          void const* in, bool collective = false);
 //! The same for several ranges, ascending and disjoint, whose rows `in` holds one after the other; a rank

@@ -1,58 +1,63 @@
-//! Neighbour lists of many queries, block by block into a results file that can be gone on with.
+//! The pass that finds neighbours: queries travel in blocks past the training rows, which stay on their
+//! ranks; a block is a shard of the results file.
 #pragma once
 
-#include "assay/comm/communicator.hpp"
 #include "assay/pass/shards.hpp"
 #include "assay/store/result_file.hpp"
 #include "assay/valuation/features.hpp"
+#include "assay/valuation/inverted_lists.hpp"
+#include "assay/valuation/neighbours.hpp"
 #include "assay/valuation/training_rows.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace assay::valuation {
 
-//! The same rows and queries in another space, in which the nearest `candidates` of the first are put in
-//! order.
-struct Rerank {
+//! Both sides of a search in one feature space.
+struct Space {
     FeatureMatrix training, queries;
-    std::int64_t candidates = 0; //!< at least k
-};
-
-//! One search: the k nearest rows of `training` for each of `queries`.
-struct Search {
-    std::string name; //!< of the queries, for messages
-    FeatureMatrix training, queries;
-    std::int64_t k = 0; //!< in [1, training.rows]
-    std::string group;  //!< lists are written to GROUP/row and GROUP/distance
-    std::optional<Rerank> rerank = {};
-};
-
-struct SearchPassOptions {
     Distance distance = Distance::l2;
-    Storage storage = Storage::float32;
-    std::string device = "cpu"; //!< torch's name
-    std::uint64_t block = 1024; //!< most queries that are searched for together: a shard of the ledger
+    Storage storage = Storage::float32; //!< of training rows and queries alike
+};
+
+//! The first k of the `candidates` nearest in the search's own space, by their distance in another.
+struct Rerank {
+    Space space; //!< as many training rows and queries, in the same order
+    std::int64_t candidates = 200;
+};
+
+//! The k nearest training rows of every query, to be written to GROUP/row (int64 [queries, k], row numbers of
+//! `training`) and GROUP/distance (float64 [queries, k]), ascending by (distance, row).
+struct Search {
+    std::string name; //!< for messages
+    Space space;
+    std::int64_t k = 50;
+    std::string group; //!< "/neighbours"
+    std::optional<Rerank> rerank = {};
+    std::optional<IvfOptions> ivf = {}; //!< approximate: measure_recall() goes with the result
+};
+
+struct NeighbourOptions {
+    std::uint64_t block = 1024; //!< queries; fixes the ledger, leaves no trace in the lists
     double commit_seconds = 10;
+    std::string device = "cpu"; //!< torch's name
 };
 
-//! Announces the lists: GROUP/row int64 [m, k], row numbers of the training matrix, nearest first, and
-//! GROUP/distance float64 [m, k]; and as many shards as find_neighbours() counts.
-void announce_lists(store::ResultLayout& layout, std::span<Search const> searches,
-                    SearchPassOptions const& options);
+//! Local. The blocks of all searches, numbered through: the ledger's shards.
+pass::ShardPlan neighbour_shards(std::span<Search const> searches, std::uint64_t block);
+//! Local. What a search writes, for the layout of the results file.
+std::vector<store::Column> neighbour_columns(Search const& search);
 
-//! What a search pass did.
-struct SearchPassSummary {
-    pass::PassSummary shards;
-    std::int64_t second_passes = 0; //!< queries for which a rank went through its rows twice, at most
-};
-
-//! Collective. Finds the lists that `file` does not hold yet, one search after the other, each with its
-//! training rows spread over the ranks. One rank in turn reads a block of queries, which travels to all while
-//! they search for the block before. Commits and stops as pass::run_pass(). Errors: TrainingRows, Searcher.
-SearchPassSummary find_neighbours(comm::Communicator const& comm, store::ResultFile& file,
-                                  std::span<Search const> searches, SearchPassOptions const& options);
+//! Collective. Finds the lists that `file` does not hold yet; what is marked done but does not match its
+//! checksum is computed again. One rank in turn reads a block of queries and broadcasts it while the block
+//! before is computed; the same rank receives and writes its lists. A rank holds its slice of the training
+//! rows (of one search at a time), two blocks of queries and the candidates of one. On a stop request the
+//! work so far is committed and Error(stopped) thrown on all ranks.
+pass::PassSummary find_neighbours(comm::Communicator const& comm, store::ResultFile& file,
+                                  std::span<Search const> searches, NeighbourOptions const& options);
 
 } // namespace assay::valuation

@@ -13,7 +13,7 @@ namespace assay::valuation {
 //! How well a score, low for outliers, tells them from the other rows.
 struct OutlierDetection {
     double auroc = 0.5;  //!< P(other > outlier) + P(equal)/2
-    Interval interval{}; //!< of the AUROC (Hanley and McNeil 1982), cut at 0 and 1; without width where it is
+    Interval interval{}; //!< of the AUROC (DeLong et al. 1988), cut at 0 and 1; without width where it is
                          //!< 0 or 1
     double average_precision = 0; //!< outliers looked for from the lowest score up, equal ones all at once
     double precision =

@@ -35,6 +35,10 @@ struct PreparedQueries {
     std::int64_t count = 0;
     std::vector<float> values; //!< [count, width]
     std::vector<double> norms; //!< [count]
+    std::span<float const> row(std::size_t q) const {
+        std::size_t const width = values.size() / norms.size();
+        return std::span(values).subspan(q * width, width);
+    }
 };
 
 //! A training row and its exact key. Ordered by (key, row).
@@ -70,6 +74,8 @@ class TrainingRows {
     //! Collective; all ranks pass the same block. Error(data) as the constructor, Error(usage) if k is not in
     //! [1, total()].
     PreparedQueries prepare(QueryBlock block, std::int64_t k) const;
+    //! A slice row as floats, [width].
+    void widen(std::int64_t slice_row, std::span<float> out) const;
     //! A slice row with its exact key; `scratch` is memory for one widened row, and may be reused.
     Keyed keyed(std::int64_t slice_row, std::span<float const> query, std::vector<float>& scratch) const;
     //! Collective. `lists` is [n, k] of this rank's nearest, ascending, padded with Keyed(): returns the k

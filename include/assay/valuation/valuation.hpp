@@ -125,7 +125,7 @@ inline constexpr std::int64_t kFewHits = 10;
 //! Which share of the rows Concentration is about.
 inline constexpr double kTopShare = 0.1;
 
-//! Local (root). Reads the lists two or three times, piece by piece; memory grows with rows, with groups
+//! Local (root). Reads the lists two to four times, piece by piece; memory grows with rows, with groups
 //! times replicates, and with the generated samples' own numbers, never with lists times rows. The result
 //! depends on nothing but input and options. Error(usage) for options that do not fit the lists, Error(data)
 //! for sides that do not fit together, no generated samples, or qualities that are all 0.
