@@ -25,7 +25,7 @@ struct Candidate {
 using Candidates = Smallest<Candidate>;
 
 // List length for k neighbours. Beyond the k-th there must be room for the rows within 2 E_j of it: on
-// Fashion-MNIST's raw pixels, large and far from centred, they are 2 % of k (docs/experiments/search.md)
+// Fashion-MNIST's raw pixels, large and far from centred, they are 2 to 8 % of k (docs/experiments/search.md)
 std::size_t list_length(std::int64_t k) {
     return static_cast<std::size_t>(k + k / 8 + 32);
 }

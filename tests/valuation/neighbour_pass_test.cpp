@@ -230,6 +230,22 @@ TEST(NeighbourPass, RanksAgainInASecondSpace) {
     EXPECT_EQ(error_of([&] { run(world(), folder / "other.h5", searches); }).code(), Exit::data);
 }
 
+TEST(NeighbourPass, LooksThroughInvertedListsWhereAsked) {
+    SharedFolder const folder;
+    Case data;
+    auto searches = data.searches();
+    searches[0].ivf = IvfOptions{.lists = 10, .probes = 10, .seed = 1}; // all of them
+    searches[1].ivf = IvfOptions{.lists = 30, .probes = 1, .seed = 1};
+    run(world(), folder / "r.h5", searches);
+    EXPECT_TRUE(same_bytes(lists_in(folder / "r.h5", "/neighbours", 9),
+                           brute_force(Distance::l2, data.training, data.queries, 9)));
+    Neighbours const found = lists_in(folder / "r.h5", "/pixel_neighbours", 4);
+    Neighbours const exact = brute_force(Distance::cosine, data.pixels, data.pixel_queries, 4);
+    EXPECT_NE(found.rows, exact.rows); // one cell of thirty cannot hold all
+    for (std::size_t i = 0; i < found.rows.size(); ++i)
+        EXPECT_GE(found.distances[i], exact.distances[i]);
+}
+
 TEST(NeighbourPass, BadFeaturesStopAllRanks) {
     SharedFolder const folder;
     Case data;
