@@ -8,6 +8,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <array>
 #include <cmath>
 
 namespace assay::valuation {
@@ -27,7 +28,7 @@ using Candidates = Smallest<Candidate>;
 // List length for k neighbours. Beyond the k-th there must be room for the rows within 2 E_j of it: on
 // Fashion-MNIST's raw pixels, large and far from centred, they are 2 to 8 % of k (docs/experiments/search.md)
 std::size_t list_length(std::int64_t k) {
-    return static_cast<std::size_t>(k + k / 8 + 32);
+    return static_cast<std::size_t>(k + k / 8 + 16);
 }
 
 // a_ij from <x_i, y_j> and what depends on the row alone
@@ -38,10 +39,11 @@ struct Terms {
 };
 
 // Rows first, first + 1, ... with products `dots`. Most are too far: blocks of them are passed over without
-// looking at each
+// looking at each; from the others the near rows are picked without a branch, which nobody could predict
 ASSAY_AVX2 void offer(Candidates& list, float const* dots, Terms terms, std::int64_t first,
                       std::int64_t count) {
-    constexpr std::int64_t kBlock = 64;
+    constexpr std::int64_t kBlock = 32;
+    std::array<Candidate, kBlock> near;
     for (std::int64_t begin = 0; begin < count; begin += kBlock) {
         std::int64_t const end = std::min(begin + kBlock, count);
         float const limit = list.limit().approximate;
@@ -50,9 +52,13 @@ ASSAY_AVX2 void offer(Candidates& list, float const* dots, Terms terms, std::int
             below |= static_cast<int>(terms(dots, i) < limit);
         if (below == 0)
             continue;
-        for (std::int64_t i = begin; i < end; ++i)
-            if (Candidate const row{terms(dots, i), static_cast<std::int32_t>(first + i)}; row < list.limit())
-                list.add(row);
+        std::size_t found = 0;
+        for (std::int64_t i = begin; i < end; ++i) {
+            near[found] = {terms(dots, i), static_cast<std::int32_t>(first + i)};
+            found += static_cast<std::size_t>(near[found].approximate < limit);
+        }
+        for (std::size_t n = 0; n < found; ++n)
+            list.add(near[n]);
     }
 }
 

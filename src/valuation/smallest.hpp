@@ -25,7 +25,7 @@ class Smallest {
     Smallest(std::size_t keep, T limit) : keep_(keep), limit_(limit) { values_.reserve(2 * keep); }
 
     T const& limit() const { return limit_; }
-    //! The caller has seen that value < limit().
+    //! For values below limit(); others do no harm.
     void add(T const& value) {
         values_.push_back(value);
         if (values_.size() < 2 * keep_)
