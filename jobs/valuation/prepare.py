@@ -3,6 +3,8 @@
 
 data/fashion-mnist-planted.h5  the 60,000 training images and 1,000 planted outliers, /truth/ood says which; --outliers
                                inverted | noise | rotated. Outliers carry the labels of the images they are made of
+data/fashion-mnist-nine.h5     --outliers class: the 54,000 training images of classes 0 to 8, for a generator to learn from;
+                               fashion-mnist-planted.h5 then holds these and 1,000 images of class 9, the outliers
 data/features.pt               TorchScript of a small classifier trained for a few minutes; features(x) is its last
                                hidden layer
 data/random-training.h5, data/random-queries.h5   --random N M D: standard normal rows, float32
@@ -13,20 +15,40 @@ import h5py
 import numpy as np
 
 TRAINING = "data/fashion-mnist-train.h5"
+PLANTED = "data/fashion-mnist-planted.h5"
+
+
+def write(path, images, labels, outliers=None):
+    with h5py.File(path, "w") as file:
+        file["samples"] = images
+        file["samples"].attrs["layout"] = "NCHW"
+        file["labels"] = labels
+        if outliers is not None:
+            file["truth/ood"] = outliers.astype("uint8")
+
+
+def leave_class_out(count=1000, left_out=9, seed=1):
+    with h5py.File(TRAINING) as file:
+        images, labels = file["samples"][:], file["labels"][:]
+    kept = np.flatnonzero(labels != left_out)
+    write("data/fashion-mnist-nine.h5", images[kept], labels[kept])
+    planted = np.random.default_rng(seed).choice(np.flatnonzero(labels == left_out), count, replace=False)
+    rows = np.concatenate([kept, np.sort(planted)])
+    write(PLANTED, images[rows], labels[rows], labels[rows] == left_out)
 
 
 def plant(kind, count=1000, seed=1):
+    if kind == "class":
+        leave_class_out(count)
+        return
     random = np.random.default_rng(seed)
     with h5py.File(TRAINING) as file:
         images, labels = file["samples"][:], file["labels"][:]
     rows = np.sort(random.choice(len(images), count, replace=False))
     outliers = {"inverted": lambda x: 255 - x, "rotated": lambda x: np.rot90(x, 1, (2, 3)),
                 "noise": lambda x: random.integers(0, 256, x.shape)}[kind](images[rows]).astype("uint8")
-    with h5py.File("data/fashion-mnist-planted.h5", "w") as file:
-        file["samples"] = np.concatenate([images, outliers])
-        file["samples"].attrs["layout"] = "NCHW"
-        file["labels"] = np.concatenate([labels, labels[rows]])
-        file["truth/ood"] = np.repeat([0, 1], [len(images), count]).astype("uint8")
+    write(PLANTED, np.concatenate([images, outliers]), np.concatenate([labels, labels[rows]]),
+          np.repeat([0, 1], [len(images), count]))
 
 
 def learn_features(epochs):
@@ -49,7 +71,6 @@ def learn_features(epochs):
             return self.head(self.body(x))
 
     torch.manual_seed(1)
-    torch.set_num_threads(2)
     with h5py.File(TRAINING) as file:
         x = torch.from_numpy(file["samples"][:]).float() / 255
         y = torch.from_numpy(file["labels"][:])
@@ -77,7 +98,7 @@ def write_random(n, m, d):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--outliers", choices=("inverted", "noise", "rotated"))
+    parser.add_argument("--outliers", choices=("inverted", "noise", "rotated", "class"))
     parser.add_argument("--features", type=int, metavar="EPOCHS")
     parser.add_argument("--random", type=int, nargs=3, metavar=("N", "M", "D"))
     arguments = parser.parse_args()

@@ -121,14 +121,16 @@ std::string recall_of(JobRun const& run, valuation::Search const& search) {
     valuation::TrainingRows const rows(run.comm, search.space.training, search.space.distance,
                                        search.space.storage);
     valuation::InvertedLists const lists(rows, *search.ivf);
+    // What is found approximately: the lists, or the candidates that the second space puts in order
+    std::int64_t const k = search.rerank ? std::min(search.rerank->candidates, rows.total()) : search.k;
     valuation::Recall const recall =
-        valuation::measure_recall(rows, lists, search.space.queries, search.k,
+        valuation::measure_recall(rows, lists, search.space.queries, k,
                                   static_cast<std::uint64_t>(run.job.valuation.recall_queries), run.seed());
     return fmt::format(
-        "Neighbours are approximate ({} cells looked through): recall@{} is {:.4f} over {} generated "
+        "Neighbours are approximate ({} cells looked through): recall@{}{} is {:.4f} over {} generated "
         "samples, {:.4f} at the 5th percentile, {:.4f} at worst.",
-        run.job.valuation.probes, search.k, recall.mean, recall.of_queries.size(), recall.fifth_percentile,
-        recall.minimum);
+        run.job.valuation.probes, k, search.rerank ? ", before the second space," : "", recall.mean,
+        recall.of_queries.size(), recall.fifth_percentile, recall.minimum);
 }
 
 // Collective. The results file's layout, all of it known before the first search

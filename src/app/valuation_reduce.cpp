@@ -25,7 +25,7 @@ ReducedValuation reduce_valuation(std::filesystem::path const& results, job::Job
     if (by_hand || input.neighbours.k == static_cast<std::int64_t>(input.ids.size()))
         options.k = std::min(options.k, input.neighbours.k);
     if (!job.valuation.lds.empty())
-        input.subset_models.emplace(job.valuation.lds, input.ids.size(), input.generated_ids.size());
+        input.subset_models.emplace(job.valuation.lds, input.ids, input.generated_ids);
     valuation::Valuation valuation = valuation::value(input, options);
     auto outliers = report::read_outlier_scores(results, valuation, input.ids);
     return {std::move(valuation),

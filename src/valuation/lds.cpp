@@ -28,6 +28,24 @@ store::Handle open(store::Handle const& file, std::filesystem::path const& path,
     return array;
 }
 
+// Masks and outputs of other samples would fit by their number alone
+void check_ids(store::Handle const& file, std::filesystem::path const& path, char const* name,
+               std::span<std::uint64_t const> ids) {
+    if (!store::exists(file, name))
+        return;
+    store::Handle const array = store::open_array(file, path, name);
+    store::require_written(array, path, name);
+    std::vector<std::uint64_t> const found = store::read_all<std::uint64_t>(array);
+    if (found.size() != ids.size())
+        fail(Exit::data, "{}: {} holds {} ids (this job has {} samples there). Name the file made for them",
+             path.string(), name, found.size(), ids.size());
+    for (std::size_t row = 0; row < ids.size(); ++row)
+        if (found[row] != ids[row])
+            fail(Exit::data,
+                 "{}: {}[{}] is {} (the job's sample there has id {}). Name the file made for these samples",
+                 path.string(), name, row, found[row], ids[row]);
+}
+
 std::vector<std::size_t> ascending_order(std::span<double const> x) {
     std::vector<std::size_t> order(x.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
@@ -80,8 +98,10 @@ double spearman(std::span<double const> x, std::span<double const> y, std::span<
     return Pair{x, y}.correlation(counts);
 }
 
-SubsetModels::SubsetModels(std::filesystem::path const& path, std::uint64_t rows, std::uint64_t queries)
+SubsetModels::SubsetModels(std::filesystem::path const& path, std::span<std::uint64_t const> ids,
+                           std::span<std::uint64_t const> generated_ids)
     : path_(path) {
+    std::uint64_t const rows = ids.size(), queries = generated_ids.size();
     store::in_file(path, Exit::data, "The file is damaged: make it again", [&] {
         store::Handle const file = store::open_to_read(path);
         store::Handle const masks = open(file, path, kMasks, "uint8", rows);
@@ -90,6 +110,8 @@ SubsetModels::SubsetModels(std::filesystem::path const& path, std::uint64_t rows
         if (store::shape_of(outputs)[0] != subsets_)
             fail(Exit::data, "{}: {} has {} rows and {} has {} (one per subset each). Write both so",
                  path.string(), kMasks, subsets_, kOutputs, store::shape_of(outputs)[0]);
+        check_ids(file, path, "/ids", ids);
+        check_ids(file, path, "/generated_ids", generated_ids);
         words_ = (subsets_ + 63) / 64;
         bits_.resize(rows * words_);
         std::vector<std::uint8_t> mask(rows);

@@ -101,7 +101,6 @@ struct Searcher::State {
     at::Tensor slice;        // [size, width] as stored, on the device
     std::vector<float> bias; // of slice rows, as in Terms
     at::Tensor device_bias;
-    at::Tensor dots, widened; // memory for a tile
     std::int64_t second_passes = 0;
 
     State(TrainingRows const& training, SearchOptions const& options)
@@ -117,8 +116,6 @@ struct Searcher::State {
             std::fill(bias.begin(), bias.end(), 0.F);
         slice = view_of(rows.data(), {rows.size(), rows.width()}, torch_type(rows.storage())).to(device);
         device_bias = view_of(bias.data(), {rows.size()}).to(device);
-        dots = at::empty({0}, at::device(device).dtype(at::kFloat));
-        widened = at::empty({0}, dots.options());
     }
 
     float scale() const { return rows.distance() == Distance::inner_product ? -1.F : -2.F; }
@@ -131,10 +128,30 @@ struct Searcher::State {
                    : std::clamp<std::int64_t>(elements / std::max(queries, rows.width()), 64, 1 << 16);
     }
 
-    // Calls visit(first slice row, products [queries, rows of the tile]) tile by tile
-    void for_each_tile(at::Tensor const& queries, std::function<void()> const& between_tiles,
-                       std::function<void(std::int64_t, at::Tensor const&)> const& visit) {
+    // Calls visit(first query, first slice row, products [queries, rows of the tile]) for all queries and
+    // rows. Where there are queries enough for all threads, each takes some of them through the rows by
+    // itself, and picks what is near from its own cache; where not, the threads share each product
+    void
+    for_each_tile(at::Tensor const& queries, std::function<void()> const& between_tiles,
+                  std::function<void(std::int64_t, std::int64_t, at::Tensor const&)> const& visit) const {
+        constexpr std::int64_t kEnough = 256;
+        std::int64_t const count = queries.size(0), threads = at::get_num_threads();
+        bool const apart = device.is_cpu() && count >= kEnough * threads;
+        at::parallel_for(0, count, apart ? kEnough : count, [&](std::int64_t begin, std::int64_t end) {
+            bool const calls = at::get_thread_num() == 0; // the thread that may use MPI
+            for_each_tile_of(queries.slice(0, begin, end),
+                             [&](std::int64_t first, at::Tensor const& products) {
+                                 visit(begin, first, products);
+                                 if (calls && between_tiles)
+                                     between_tiles();
+                             });
+        });
+    }
+
+    void for_each_tile_of(at::Tensor const& queries,
+                          std::function<void(std::int64_t, at::Tensor const&)> const& visit) const {
         std::int64_t const tile = tile_for(queries.size(0));
+        at::Tensor dots = at::empty({0}, queries.options()), widened = at::empty({0}, queries.options());
         for (std::int64_t first = 0; first < rows.size(); first += tile) {
             std::int64_t const count = std::min(tile, rows.size() - first);
             at::Tensor part = slice.narrow(0, first, count);
@@ -145,8 +162,6 @@ struct Searcher::State {
             dots.resize_({queries.size(0), count});
             at::mm_out(dots, queries, part.t());
             visit(first, dots);
-            if (between_tiles)
-                between_tiles();
         }
     }
 
@@ -155,16 +170,19 @@ struct Searcher::State {
         std::vector<Candidates> lists;
         for (std::int64_t q = 0; q < queries.size(0); ++q)
             lists.emplace_back(list_length(k), Candidate());
-        for_each_tile(queries, between_tiles, [&](std::int64_t first, at::Tensor const& products) {
-            if (select_on_device)
-                offer_smallest(lists, products, first, list_length(k));
-            else
-                offer_all(lists, products, first);
-        });
+        for_each_tile(queries, between_tiles,
+                      [&](std::int64_t begin, std::int64_t first, at::Tensor const& products) {
+                          std::span const theirs = std::span(lists).subspan(
+                              static_cast<std::size_t>(begin), static_cast<std::size_t>(products.size(0)));
+                          if (select_on_device)
+                              offer_smallest(theirs, products, first, list_length(k));
+                          else
+                              offer_all(theirs, products, first);
+                      });
         return lists;
     }
 
-    void offer_all(std::vector<Candidates>& lists, at::Tensor const& products, std::int64_t first) const {
+    void offer_all(std::span<Candidates> lists, at::Tensor const& products, std::int64_t first) const {
         at::Tensor const here = products.to(at::kCPU);
         float const* const values = here.data_ptr<float>();
         std::int64_t const count = here.size(1);
@@ -175,7 +193,7 @@ struct Searcher::State {
     }
 
     // The device finds each query's smallest of the tile; only those cross to the host
-    void offer_smallest(std::vector<Candidates>& lists, at::Tensor const& products, std::int64_t first,
+    void offer_smallest(std::span<Candidates> lists, at::Tensor const& products, std::int64_t first,
                         std::size_t length) const {
         std::int64_t const count = products.size(1), kept = std::min<std::int64_t>(count, length);
         at::Tensor const all = at::add(device_bias.narrow(0, first, count), products, scale());
@@ -265,12 +283,13 @@ struct Searcher::State {
         for (std::size_t w = 0; w < which.size(); ++w)
             std::copy_n(queries.row(which[w]).data(), rows.width(),
                         chosen.data_ptr<float>() + static_cast<std::int64_t>(w) * rows.width());
-        for_each_tile(chosen.to(device), between_tiles, [&](std::int64_t first, at::Tensor const& products) {
+        auto const key_near = [&](std::int64_t begin, std::int64_t first, at::Tensor const& products) {
             at::Tensor const here = products.to(at::kCPU);
             Terms const terms{bias.data() + first, scale()};
-            for_each_query(here.size(0), [&](std::size_t w) {
+            for_each_query(here.size(0), [&](std::size_t q) {
+                std::size_t const w = static_cast<std::size_t>(begin) + q;
                 float const* const dots =
-                    here.data_ptr<float>() + static_cast<std::int64_t>(w) * here.size(1);
+                    here.data_ptr<float>() + static_cast<std::int64_t>(q) * here.size(1);
                 std::vector<float> scratch;
                 for (std::int64_t i = 0; i < here.size(1); ++i)
                     if (terms(dots, i) <= bounds[which[w]])
@@ -278,7 +297,8 @@ struct Searcher::State {
                             row < lists[w].limit())
                             lists[w].add(row);
             });
-        });
+        };
+        for_each_tile(chosen.to(device), between_tiles, key_near);
         auto const length = static_cast<std::size_t>(k);
         for (std::size_t w = 0; w < which.size(); ++w)
             lists[w].sorted_into(std::span(best).subspan(which[w] * length, length));

@@ -15,6 +15,7 @@ namespace {
 
 using Values = std::vector<double>;
 using Counts = std::vector<std::uint32_t>;
+using Ids = std::vector<std::uint64_t>;
 
 // Half of the rows each, by a coin
 std::vector<std::uint8_t> random_masks(std::uint64_t subsets, std::uint64_t rows) {
@@ -94,7 +95,8 @@ TEST(SubsetModels, AreReadFromAFile) {
     Values outputs(5 * 3);
     for (std::size_t i = 0; i < outputs.size(); ++i)
         outputs[i] = static_cast<double>(i);
-    SubsetModels const models(write(dir / "lds.h5", masks, outputs, 5), 4, 3);
+    Ids const ids{3, 5, 7, 9}, generated{0, 1, 2};
+    SubsetModels const models(write(dir / "lds.h5", masks, outputs, 5), ids, generated);
     EXPECT_EQ(models.subsets(), 5u);
     EXPECT_EQ(models.outputs(1, 2), (Values{1, 4, 7, 10, 13, 2, 5, 8, 11, 14}));
     EXPECT_EQ(SubsetModels(5, masks, outputs).outputs(1, 2), models.outputs(1, 2));
@@ -110,7 +112,8 @@ TEST(SubsetModels, RefuseWhatDoesNotFit) {
     Values outputs(5 * 3, 1);
     fs::path const path = write(dir / "lds.h5", masks, outputs, 5);
     auto const message = [&](fs::path const& of, std::uint64_t rows, std::uint64_t queries) {
-        return error_of(Exit::data, [&] { SubsetModels(of, rows, queries).outputs(0, queries); });
+        Ids const ids(rows), generated(queries);
+        return error_of(Exit::data, [&] { SubsetModels(of, ids, generated).outputs(0, queries); });
     };
     expect_in(message(path, 6, 3), {"lds.h5", "/masks", "uint8 [5, 4]", "uint8 [M, 6]"});
     expect_in(message(path, 4, 2), {"/outputs", "float64 [5, 3]", "[M, 2]"});
@@ -121,6 +124,24 @@ TEST(SubsetModels, RefuseWhatDoesNotFit) {
               {"/outputs[1, 1] is nan"});
     expect_in(message(write(dir / "few.h5", random_masks(2, 4), Values(6, 1), 2), 4, 3), {"at least 3"});
     expect_in(message(dir / "none.h5", 4, 3), {"no such file"});
+}
+
+TEST(SubsetModels, RefuseOtherSamples) {
+    TempDir const dir;
+    fs::path const path = write(dir / "lds.h5", random_masks(5, 4), Values(5 * 3, 1), 5);
+    Ids const ids{3, 5, 7, 9}, generated{0, 1, 2};
+    for (auto const& [name, values] : {std::pair{"/ids", ids}, std::pair{"/generated_ids", generated}}) {
+        auto const type = store::native_type<std::uint64_t>();
+        store::Handle const file = store::open_to_write(path);
+        store::write_rows(store::create_dataset(file, name, type, {values.size()}), 0, values.size(), type,
+                          values.data());
+    }
+    EXPECT_EQ(SubsetModels(path, ids, generated).subsets(), 5u);
+    auto const message = [&](Ids const& training, Ids const& made) {
+        return error_of(Exit::data, [&] { SubsetModels(path, training, made); });
+    };
+    expect_in(message({3, 5, 8, 9}, generated), {"lds.h5", "/ids[2] is 7", "id 8"});
+    expect_in(message(ids, {0, 2, 1}), {"/generated_ids[1] is 1", "id 2"});
 }
 
 TEST(LdsSum, PerfectTurnedRoundAndConstant) {

@@ -11,6 +11,8 @@
 
 #include <torch/torch.h>
 
+#include <thread>
+
 namespace assay::valuation {
 namespace {
 
@@ -143,6 +145,23 @@ TEST(Searcher, TilesBlocksThreadsAndDeviceSelectionLeaveNoTrace) {
     at::set_num_threads(1);
 }
 
+// Queries enough for each thread to take some through the rows by itself; ties send all into a second pass
+TEST(Searcher, ThreadsThatTakeQueriesApartLeaveNoTrace) {
+    Matrix const training = coarse_matrix(2000, 2, 14), queries = coarse_matrix(800, 2, 15);
+    for (Distance distance : {Distance::l2, Distance::inner_product}) {
+        Neighbours const expected = brute_force(distance, training, queries, 4);
+        for (int threads : {1, 2, 3}) {
+            at::set_num_threads(threads);
+            std::int64_t second = 0;
+            EXPECT_TRUE(same_bytes(search_all(distance, training, queries, 4, 800, {.row_tile = 64}, &second),
+                                   expected))
+                << name_of(distance) << " " << threads;
+            EXPECT_GE(second, 512) << "too few for threads apart";
+        }
+    }
+    at::set_num_threads(1);
+}
+
 TEST(Searcher, IdenticalRowsGiveTheLowest) {
     Matrix training{1000, 6, std::vector<float>(6000, 0.3F)};
     Matrix const queries = random_matrix(5, 6, 1);
@@ -252,6 +271,20 @@ TEST(Searcher, CallsBackBetweenTiles) {
     TrainingRows const rows(world(), training.features("training"), Distance::l2, Storage::float32);
     int calls = 0;
     Searcher(rows, {.row_tile = 4}).search(queries.block(0, 4), 3, 0, [&] { ++calls; });
+    EXPECT_EQ(calls, (rows.size() + 3) / 4);
+}
+
+TEST(Searcher, CallsBackOnTheCallersThreadOnly) {
+    Matrix const training = random_matrix(64, 3, 1), queries = random_matrix(600, 3, 2);
+    TrainingRows const rows(world(), training.features("training"), Distance::l2, Storage::float32);
+    auto const caller = std::this_thread::get_id();
+    at::set_num_threads(2);
+    int calls = 0;
+    Searcher(rows, {.row_tile = 4}).search(queries.block(0, 600), 3, 0, [&] {
+        EXPECT_EQ(std::this_thread::get_id(), caller);
+        ++calls;
+    });
+    at::set_num_threads(1);
     EXPECT_EQ(calls, (rows.size() + 3) / 4);
 }
 

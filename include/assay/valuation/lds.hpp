@@ -16,8 +16,10 @@ class SubsetModels {
   public:
     //! Local (root). Reads /masks, uint8 [M, rows], 1 = the subset has the row; and checks that /outputs is
     //! float64 [M, queries]: a number per generated sample, larger where the model likes it better (minus the
-    //! loss). Error(data) naming what is wrong. Keeps 8 bytes per row and 64 subsets.
-    SubsetModels(std::filesystem::path const& path, std::uint64_t rows, std::uint64_t queries);
+    //! loss). Where the file has /ids and /generated_ids (`assay sweep` writes them), they must be `ids` and
+    //! `generated_ids`. Error(data) naming what is wrong. Keeps 8 bytes per row and 64 subsets.
+    SubsetModels(std::filesystem::path const& path, std::span<std::uint64_t const> ids,
+                 std::span<std::uint64_t const> generated_ids);
     //! The same from memory. masks: [M, rows]; outputs: [M, queries].
     SubsetModels(std::uint64_t subsets, std::vector<std::uint8_t> const& masks, std::vector<double> outputs);
 
