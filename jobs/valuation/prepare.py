@@ -5,6 +5,8 @@ data/fashion-mnist-planted.h5  the 60,000 training images and 1,000 planted outl
                                inverted | noise | rotated. Outliers carry the labels of the images they are made of
 data/fashion-mnist-nine.h5     --outliers class: the 54,000 training images of classes 0 to 8, for a generator to learn from;
                                fashion-mnist-planted.h5 then holds these and 1,000 images of class 9, the outliers
+data/fashion-mnist-5000.h5     --first 5000: the first 5,000 training images. A file of their own, so that job.seed chooses
+                               how a generator is trained and not on what
 data/features.pt               TorchScript of a small classifier trained for a few minutes; features(x) is its last
                                hidden layer
 data/random-training.h5, data/random-queries.h5   --random N M D: standard normal rows, float32
@@ -49,6 +51,11 @@ def plant(kind, count=1000, seed=1):
                 "noise": lambda x: random.integers(0, 256, x.shape)}[kind](images[rows]).astype("uint8")
     write(PLANTED, np.concatenate([images, outliers]), np.concatenate([labels, labels[rows]]),
           np.repeat([0, 1], [len(images), count]))
+
+
+def first(count):
+    with h5py.File(TRAINING) as file:
+        write(f"data/fashion-mnist-{count}.h5", file["samples"][:count], file["labels"][:count])
 
 
 def learn_features(epochs):
@@ -99,11 +106,14 @@ def write_random(n, m, d):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--outliers", choices=("inverted", "noise", "rotated", "class"))
+    parser.add_argument("--first", type=int, metavar="N")
     parser.add_argument("--features", type=int, metavar="EPOCHS")
     parser.add_argument("--random", type=int, nargs=3, metavar=("N", "M", "D"))
     arguments = parser.parse_args()
     if arguments.outliers:
         plant(arguments.outliers)
+    if arguments.first:
+        first(arguments.first)
     if arguments.features:
         learn_features(arguments.features)
     if arguments.random:
