@@ -74,9 +74,10 @@ void run_generate(JobRun const& run) {
                                    std::filesystem::exists(run.files.generator()));
     generate(run, plan);
     if (run.comm.is_root())
-        say(run,
-            fmt::format("results: {}\nanswer: {} samples in {}\n", plan.results.string(), job.generate.count,
-                        job.generate.count > 0 ? plan.data_set.string() : "no data set file"));
+        say(run, fmt::format("results: {}\nanswer: {}\n", plan.results.string(),
+                             job.generate.count > 0
+                                 ? fmt::format("{} samples in {}", job.generate.count, plan.data_set.string())
+                                 : fmt::format("{} samples scored", plan.scored->size())));
 }
 
 void check_generate(JobRun const& run) {

@@ -5,6 +5,9 @@
 #include "assay/usage/columns.hpp"
 #include "assay/valuation/columns.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace assay::app {
 
 namespace {
@@ -17,6 +20,21 @@ struct Origin {
     bool by_hand = false;
 };
 
+// Error(usage) for a key that lists already made cannot follow: the answer would claim what it is not
+void check_reducible(ReduceRequest const& request) {
+    constexpr std::array kDecidedBySearch{"distance",       "depth",  "search",         "lists", "probes",
+                                          "recall_queries", "rerank", "pixel_baseline", "memory"};
+    for (std::string const& override : request.overrides) {
+        std::string const key = override.substr(0, override.find('='));
+        std::string_view const name = std::string_view(key).substr(key.find('.') + 1);
+        if ((!key.starts_with("valuation.") && !key.starts_with("job.")) ||
+            std::ranges::find(kDecidedBySearch, name) != kDecidedBySearch.end())
+            fail(Exit::usage,
+                 "{} cannot be changed now ({} holds the neighbours that were found with it). Use assay run",
+                 key, request.results.string());
+    }
+}
+
 Origin read_origin(ReduceRequest const& request) {
     store::Handle const file = store::open_to_read(request.results);
     std::string text = store::read_string(file, "/", "job").value_or("");
@@ -24,6 +42,8 @@ Origin read_origin(ReduceRequest const& request) {
     if (by_hand && store::exists(file, valuation::kNeighbours))
         text = "job.kind = \"valuation\"\n";
     job::Job const job = job::parse(text, request.results.string() + "@job", request.overrides);
+    if (job.job.kind == "valuation" && !by_hand)
+        check_reducible(request);
     return {job, by_hand ? request.results.stem().string() : job.job.name, by_hand};
 }
 

@@ -199,11 +199,16 @@ Cells make_table(Plan const& plan) {
     report::SweepTable const table = report::read_cells(plan.folder, plan.sweep, complete);
     report::write_sweep(plan.folder, plan.sweep, table);
     job::Job const& job = plan.sweep.cells.front();
-    if (job.job.kind == "generate" && !job.generate.score.empty() && missing.empty() &&
-        !report::write_lds(plan.folder, plan.sweep))
-        spdlog::warn("no lds.h5: the cells differ in their candidate or their scored samples");
-    fmt::print("{}results: {}\nanswer: {} of {} cells are complete\n", report::sweep_table(plan.sweep, table),
-               sweep_file(plan).string(), plan.size() - missing.size(), plan.size());
+    std::string for_lds;
+    if (job.job.kind == "generate" && !job.generate.score.empty() && missing.empty()) {
+        if (report::write_lds(plan.folder, plan.sweep))
+            for_lds = fmt::format("for valuation.lds: {}\n", (plan.folder / "lds.h5").string());
+        else
+            spdlog::warn("no lds.h5: the cells differ in their candidate or their scored samples");
+    }
+    fmt::print("{}results: {}\n{}answer: {} of {} cells are complete\n",
+               report::sweep_table(plan.sweep, table), sweep_file(plan).string(), for_lds,
+               plan.size() - missing.size(), plan.size());
     return missing;
 }
 

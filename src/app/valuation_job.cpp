@@ -251,12 +251,13 @@ void check_valuation(JobRun const& run) {
     Files const files = open_files(run, generated);
     if (generated.empty()) {
         check_files(run, files);
-        check_generation(run, generation_plan(run, files));
+        GenerationPlan const plan = generation_plan(run, files);
+        check_generation(run, plan);
         if (run.comm.is_root())
             fmt::print(
                 "{}: fine; {} to train on {} samples, {} to generate and to credit them for, results in "
                 "{}\n",
-                run.request.job.string(), run.job.generator.network, files.training->info().size,
+                run.request.job.string(), run.job.generator.network, plan.training.size(),
                 run.job.generate.count, run.files.results().string());
         return;
     }

@@ -21,6 +21,8 @@ ReducedValuation reduce_valuation(std::filesystem::path const& results, job::Job
                                   std::string const& name, bool by_hand) {
     valuation::ValuationInput input = valuation::read_columns(results);
     valuation::ValuationOptions options = valuation::options_of(job);
+    if (by_hand)
+        options.space = "given";
     // Lists of all there are cannot be longer
     if (by_hand || input.neighbours.k == static_cast<std::int64_t>(input.ids.size()))
         options.k = std::min(options.k, input.neighbours.k);

@@ -67,6 +67,11 @@ Files open_files(JobRun const& run, std::filesystem::path const& generated) {
         for (auto const& file : {files.generated, files.held_out})
             if (file)
                 data::check_alike(*file, *files.training);
+        if (files.held_out && std::filesystem::equivalent(wanted.training, wanted.held_out))
+            fail(Exit::usage,
+                 "dataset.held_out=\"{}\" (is the training file: its samples are no held-out ones). Name "
+                 "another file, or remove it",
+                 wanted.held_out);
         return files;
     });
 }

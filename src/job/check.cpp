@@ -142,6 +142,8 @@ void check_features(Job const& job) {
 void check_valuation(Job const& job) {
     if (job.valuation_data.training.empty())
         fail(Exit::usage, "dataset.training is missing (what is to be credited?). Name a data set file");
+    if (job.valuation_data.generated.empty() && job.generate.count == 0)
+        fail(Exit::usage, "generate.count=0 (no generated samples to give credit for). Raise it");
     if (job.valuation_data.generated.empty())
         check_generator(job);
     else if (!job.generator.network.empty())

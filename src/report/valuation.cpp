@@ -19,6 +19,8 @@ namespace {
 constexpr char const* kOutliers = "/truth/ood";
 constexpr std::size_t kGroupsShown = 12; // in the terminal
 constexpr std::size_t kRowsShown = 5;
+// With fewer, resampling them says nothing of how others would differ
+constexpr std::uint64_t kFewGenerated = 30;
 
 ordered_json interval(Interval const& ends) {
     return {number(ends.first), number(ends.second)};
@@ -150,10 +152,12 @@ ordered_json copies_json(Valuation const& valuation, ValuationContext const& con
 }
 
 std::string settings(ValuationOptions const& options) {
-    std::string text = fmt::format("k = {}, {} distance, {} weights", options.k, options.distance,
-                                   to_string(options.temperature));
+    std::string text = fmt::format("{}, k = {}, {} distance, {} weights", options.space, options.k,
+                                   options.distance, to_string(options.temperature));
     if (options.temperature == Temperature::perplexity)
-        text += fmt::format(" ({:g})", options.perplexity);
+        text += options.perplexity < static_cast<double>(options.k)
+                    ? fmt::format(" ({:g})", options.perplexity)
+                    : fmt::format(" ({:g}, no less than k: all k count alike)", options.perplexity);
     return text + (options.quality == QualityMode::none ? ", all generated samples alike"
                                                         : ", generated samples by quality");
 }
@@ -306,10 +310,12 @@ std::string table(Valuation const& valuation, ValuationContext const& context) {
             row(fmt::format("neighbours alike in attr. {}", a), rate_text(valuation.identical_attribute[a]));
     text += memorisation_text(valuation.memorisation);
     if (valuation.lds)
-        text += row("LDS",
-                    fmt::format("{:.3f} {} from {} retrained models; {} of {} generated samples do not vary",
-                                valuation.lds->mean, range(valuation.lds->interval), valuation.lds->subsets,
-                                valuation.lds->constant, valuation.lds->queries));
+        text +=
+            row("LDS",
+                fmt::format("{:.3f} {} from {} retrained models (one sample's by chance: 0 +- {:.2f}); {} of "
+                            "{} generated samples do not vary",
+                            valuation.lds->mean, range(valuation.lds->interval), valuation.lds->subsets,
+                            valuation.lds->chance_sd, valuation.lds->constant, valuation.lds->queries));
     text += "This rests on:\n";
     for (std::string const& statement : statements(valuation))
         text += "  " + statement + "\n";
@@ -328,6 +334,9 @@ std::string answer(Valuation const& valuation) {
         valuation.groupings.empty() ? nullptr : &valuation.groupings.back();
     if (!table || table->groups.size() < 2)
         return text;
+    if (valuation.generated < kFewGenerated)
+        return text + fmt::format("; too few generated samples ({}) to compare {}", valuation.generated,
+                                  table->name == "class" ? "classes" : "groups");
     auto const best = std::ranges::max_element(table->groups, {},
                                                [](GroupCredit const& g) { return g.lift_interval.first; });
     std::string const level = percent(valuation.options.confidence);

@@ -191,6 +191,16 @@ ValuationInput read_columns(std::filesystem::path const& path) {
                           [&] { return read_from(store::open_to_read(path), path); });
 }
 
+namespace {
+
+std::string space_of(job::Features const& features) {
+    std::string const first =
+        features.space == "pca" ? fmt::format("pca ({})", features.components) : features.space;
+    return features.second == "none" ? first : fmt::format("{}, then {}", first, features.second);
+}
+
+} // namespace
+
 ValuationOptions options_of(job::Job const& job) {
     job::Valuation const& wanted = job.valuation;
     return {.k = wanted.k,
@@ -200,6 +210,7 @@ ValuationOptions options_of(job::Job const& job) {
                        : wanted.quality_mode == "raw" ? QualityMode::raw
                                                       : QualityMode::mean1,
             .distance = wanted.distance,
+            .space = space_of(job.features),
             .confidence = wanted.confidence,
             .bootstrap = wanted.bootstrap,
             .shapley_k = wanted.shapley_k,

@@ -138,6 +138,7 @@ Numbers numbers_of(Valuation const& valuation) {
 std::vector<std::pair<std::string, std::string>> texts_of(Valuation const& valuation) {
     return {{"temperature", std::string(to_string(valuation.options.temperature))},
             {"distance", valuation.options.distance},
+            {"space", valuation.options.space},
             {"quality", std::string(to_string(valuation.options.quality))}};
 }
 

@@ -51,6 +51,11 @@ class Docs(common.ProgramTest):
     def test_valuation(self):
         common.write_data_set(self.folder / "train.h5", 2100, 1)
         common.write_data_set(self.folder / "generated.h5", 30, 2)
+        (self.folder / "job.toml").write_text('[job]\nkind = "valuation"\nname = "docs"\n[dataset]\n'
+                                              f'training = "{self.folder}/train.h5"\n'
+                                              f'generated = "{self.folder}/generated.h5"\n')
+        common.assay("run", self.folder / "job.toml", "--output", self.folder / "run")
+        (self.folder / "run/results.h5").rename(self.folder / "results.h5")
         self.run_page("valuation.md")
         with h5py.File(self.folder / "features.h5") as file:
             self.assertEqual((file["train"].shape, file["generated"].shape), ((2100, 32), (30, 32)))

@@ -266,6 +266,9 @@ class Valuation(common.ProgramTest):
         self.assertEqual((self.folder / "again/summary.json").read_bytes(),
                          (self.folder / "run/summary.json").read_bytes())
         common.assay("reduce", results, "--output", self.folder / "k3", "--set", "valuation.k=3")
+        for key in ("valuation.distance=cosine", "features.space=pca", "dataset.generated_count=9"):
+            self.assertIn(key.split("=")[0], common.assay("reduce", results, "--output", self.folder / "no", "--set", key,
+                                                          code=64).stderr)
         self.assertNotEqual((self.folder / "k3/summary.json").read_bytes(),
                             (self.folder / "run/summary.json").read_bytes())
         self.assertEqual(common.digest(results), before)
@@ -298,6 +301,9 @@ class Valuation(common.ProgramTest):
             return f"dataset.generated={path}"
 
         self.refused(64, ["valuation.k=400", "300"], "valuation.k=400")
+        self.refused(64, ["held_out", "training file"], f"dataset.held_out={self.folder}/a.h5")
+        self.refused(64, ["generate.count=0"], "dataset.generated=", "generator.network=vae", "generate.count=0")
+        self.refused(65, ["none.h5: no such file"], f"valuation.lds={self.folder}/none.h5")
         self.refused(64, ["GiB", "valuation.memory"], "valuation.memory=0.001")
         self.refused(65, ["/quality", "nan"], write("nan", "quality", np.full(110, np.nan)), "valuation.quality=column")
         self.refused(65, ["/quality", "-1"], write("minus", "quality", np.full(110, -1.)), "valuation.quality=column")

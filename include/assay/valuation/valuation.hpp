@@ -48,6 +48,7 @@ struct ValuationOptions {
     double perplexity = 10;
     QualityMode quality = QualityMode::none;
     std::string distance = "l2";  //!< of the lists; for messages, and what distance 0 means
+    std::string space = "given";  //!< that the lists were found in; for messages
     double confidence = 0.95;     //!< of intervals
     std::int64_t bootstrap = 200; //!< replicates
     std::int64_t shapley_k = 5;   //!< K of the classifier that KNN-Shapley values rows for; 0: none
