@@ -20,6 +20,11 @@ TRAINING = "data/fashion-mnist-train.h5"
 PLANTED = "data/fashion-mnist-planted.h5"
 
 
+def read_training():
+    with h5py.File(TRAINING) as file:
+        return file["samples"][:], file["labels"][:]
+
+
 def write(path, images, labels, outliers=None):
     with h5py.File(path, "w") as file:
         file["samples"] = images
@@ -30,8 +35,7 @@ def write(path, images, labels, outliers=None):
 
 
 def leave_class_out(count=1000, left_out=9, seed=1):
-    with h5py.File(TRAINING) as file:
-        images, labels = file["samples"][:], file["labels"][:]
+    images, labels = read_training()
     kept = np.flatnonzero(labels != left_out)
     write("data/fashion-mnist-nine.h5", images[kept], labels[kept])
     planted = np.random.default_rng(seed).choice(np.flatnonzero(labels == left_out), count, replace=False)
@@ -44,8 +48,7 @@ def plant(kind, count=1000, seed=1):
         leave_class_out(count)
         return
     random = np.random.default_rng(seed)
-    with h5py.File(TRAINING) as file:
-        images, labels = file["samples"][:], file["labels"][:]
+    images, labels = read_training()
     rows = np.sort(random.choice(len(images), count, replace=False))
     outliers = {"inverted": lambda x: 255 - x, "rotated": lambda x: np.rot90(x, 1, (2, 3)),
                 "noise": lambda x: random.integers(0, 256, x.shape)}[kind](images[rows]).astype("uint8")
@@ -54,8 +57,8 @@ def plant(kind, count=1000, seed=1):
 
 
 def first(count):
-    with h5py.File(TRAINING) as file:
-        write(f"data/fashion-mnist-{count}.h5", file["samples"][:count], file["labels"][:count])
+    images, labels = read_training()
+    write(f"data/fashion-mnist-{count}.h5", images[:count], labels[:count])
 
 
 def learn_features(epochs):
@@ -78,9 +81,8 @@ def learn_features(epochs):
             return self.head(self.body(x))
 
     torch.manual_seed(1)
-    with h5py.File(TRAINING) as file:
-        x = torch.from_numpy(file["samples"][:]).float() / 255
-        y = torch.from_numpy(file["labels"][:])
+    images, labels = read_training()
+    x, y = torch.from_numpy(images).float() / 255, torch.from_numpy(labels)
     net = Features()
     optimizer = torch.optim.Adam(net.parameters(), 1e-3)
     for epoch in range(epochs):

@@ -63,7 +63,7 @@ std::string hash_file(comm::Communicator const& comm, std::filesystem::path cons
     std::uint64_t pieces = 0;
     std::string const own = comm::agree(comm, [&] {
         std::string digests;
-        if (!std::filesystem::is_regular_file(path))
+        if (std::error_code error; !std::filesystem::is_regular_file(path, error))
             fail(Exit::data, "{}: no such file. Check the path", path.string());
         pieces = (std::filesystem::file_size(path) + kPiece - 1) / kPiece;
         for (std::uint64_t piece = rank; piece < pieces; piece += ranks)

@@ -121,8 +121,7 @@ std::string recall_of(JobRun const& run, valuation::Search const& search) {
     valuation::TrainingRows const rows(run.comm, search.space.training, search.space.distance,
                                        search.space.storage);
     valuation::InvertedLists const lists(rows, *search.ivf);
-    // What is found approximately: the lists, or the candidates that the second space puts in order
-    std::int64_t const k = search.rerank ? std::min(search.rerank->candidates, rows.total()) : search.k;
+    std::int64_t const k = valuation::proposed(search, rows.total());
     valuation::Recall const recall =
         valuation::measure_recall(rows, lists, search.space.queries, k,
                                   static_cast<std::uint64_t>(run.job.valuation.recall_queries), run.seed());

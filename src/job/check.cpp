@@ -139,6 +139,18 @@ void check_features(Job const& job) {
              job.valuation.k);
 }
 
+// Values of more neighbours than the lists hold would silently be missing
+void check_shapley(Job const& job) {
+    std::int64_t const deepest = std::max(job.valuation.k, job.valuation.depth);
+    std::int64_t const length =
+        job.features.second == "none" ? deepest : std::min(deepest, job.valuation.rerank);
+    if (job.valuation.shapley_k > length)
+        fail(Exit::usage,
+             "valuation.shapley_k={} (the lists hold {} neighbours only). Lower it, or raise "
+             "valuation.depth{}",
+             job.valuation.shapley_k, length, job.features.second == "none" ? "" : " and valuation.rerank");
+}
+
 void check_valuation(Job const& job) {
     if (job.valuation_data.training.empty())
         fail(Exit::usage, "dataset.training is missing (what is to be credited?). Name a data set file");
@@ -154,6 +166,13 @@ void check_valuation(Job const& job) {
         fail(Exit::usage,
              "valuation.quality=\"column\" (but this job makes its generated samples itself). Name "
              "dataset.generated, or use another quality");
+    if (!job.valuation_data.attributes.empty() && job.valuation_data.generated.empty())
+        fail(Exit::usage,
+             "dataset.attributes=\"{}\" (but this job makes its generated samples itself, without "
+             "attributes). "
+             "Name dataset.generated, or remove it",
+             job.valuation_data.attributes);
+    check_shapley(job);
     check_features(job);
 }
 

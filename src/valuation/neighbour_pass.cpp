@@ -83,10 +83,9 @@ class Engine {
             return inverted_ ? inverted_->search(std::move(queries), k, block.owner)
                              : searcher_.search(std::move(queries), k, block.owner, between_tiles);
         };
+        std::int64_t const among = proposed(search_, rows_.total());
         if (!search_.rerank)
-            return nearest(search_.k);
-        std::int64_t const among =
-            std::clamp(search_.rerank->candidates, std::min(search_.k, rows_.total()), rows_.total());
+            return nearest(among);
         Neighbours found = nearest(among);
         found.rows.resize(block.shard.size() * static_cast<std::uint64_t>(among));
         comm::broadcast_bytes(rows_.comm(), found.rows.data(), found.rows.size() * sizeof(std::int64_t),
@@ -238,6 +237,10 @@ class Loop {
 };
 
 } // namespace
+
+std::int64_t proposed(Search const& search, std::int64_t rows) {
+    return search.rerank ? std::clamp(search.rerank->candidates, std::min(search.k, rows), rows) : search.k;
+}
 
 pass::ShardPlan neighbour_shards(std::span<Search const> searches, std::uint64_t block) {
     std::vector<pass::Sequence> sequences;

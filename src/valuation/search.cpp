@@ -120,7 +120,8 @@ struct Searcher::State {
 
     float scale() const { return rows.distance() == Distance::inner_product ? -1.F : -2.F; }
 
-    // Rows of a tile: 8 MB of products, and of widened rows, stay in a processor's last cache
+    // Rows of a tile: 8 MB of products, and of widened rows, for each thread that takes queries apart, stay
+    // in a processor's last cache
     std::int64_t tile_for(std::int64_t queries) const {
         std::int64_t const elements = device.is_cpu() ? 1 << 21 : 1 << 27;
         return row_tile > 0

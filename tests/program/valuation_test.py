@@ -303,6 +303,8 @@ class Valuation(common.ProgramTest):
         self.refused(64, ["valuation.k=400", "300"], "valuation.k=400")
         self.refused(64, ["held_out", "training file"], f"dataset.held_out={self.folder}/a.h5")
         self.refused(64, ["generate.count=0"], "dataset.generated=", "generator.network=vae", "generate.count=0")
+        self.refused(64, ["dataset.attributes", "itself"], "dataset.generated=", "generator.network=vae")
+        self.refused(64, ["valuation.shapley_k=200", "100"], "valuation.shapley_k=200", "valuation.depth=100")
         self.refused(65, ["none.h5: no such file"], f"valuation.lds={self.folder}/none.h5")
         self.refused(64, ["GiB", "valuation.memory"], "valuation.memory=0.001")
         self.refused(65, ["/quality", "nan"], write("nan", "quality", np.full(110, np.nan)), "valuation.quality=column")

@@ -26,15 +26,17 @@ ValuationInput example() {
 
 // The same ten times over
 ValuationInput many() {
-    Neighbours lists{2, {}, {}};
+    ValuationInput const once = example();
+    Neighbours const few = once.neighbours.read(0, once.neighbours.queries);
+    Neighbours lists{few.k, {}, {}};
     std::vector<std::int64_t> labels;
     for (int repeat = 0; repeat < 10; ++repeat) {
-        lists.rows.insert(lists.rows.end(), {0, 1, 1, 0, 0, 2});
-        lists.distances.insert(lists.distances.end(), {1, 2, 1, 3, 0, 9});
-        labels.insert(labels.end(), {3, 3, 8});
+        lists.rows.insert(lists.rows.end(), few.rows.begin(), few.rows.end());
+        lists.distances.insert(lists.distances.end(), few.distances.begin(), few.distances.end());
+        labels.insert(labels.end(), once.generated_labels.begin(), once.generated_labels.end());
     }
-    ValuationInput input = input_of(lists, 4);
-    input.labels = example().labels;
+    ValuationInput input = input_of(lists, once.ids.size());
+    input.labels = once.labels;
     input.generated_labels = labels;
     return input;
 }

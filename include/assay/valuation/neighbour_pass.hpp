@@ -41,6 +41,10 @@ struct Search {
     std::optional<IvfOptions> ivf = {}; //!< approximate: measure_recall() goes with the result
 };
 
+//! Local. How many rows of the search's own space are looked for, of `rows`: k, or the candidates of a
+//! re-rank.
+std::int64_t proposed(Search const& search, std::int64_t rows);
+
 struct NeighbourOptions {
     std::uint64_t block = 1024; //!< queries; fixes the ledger, leaves no trace in the lists
     double commit_seconds = 10;
