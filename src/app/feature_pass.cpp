@@ -7,6 +7,7 @@
 #include "assay/model/pca.hpp"
 #include "assay/model/torchscript.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace assay::app {
@@ -16,7 +17,7 @@ namespace {
 // A space that a pass computes: columns GROUP/training, GROUP/generated, GROUP/held_out
 struct ComputedSpace {
     std::string group;
-    model::FeatureFunction of;
+    model::FeatureFunction of; // principal components: none yet, components_in() has them
     std::uint64_t width = 0;
 };
 
@@ -53,26 +54,67 @@ ComputedSpace model_space(JobRun const& run, Sides const& sides, std::string con
     });
 }
 
-// Collective. Fits where `fit`, else only checks
-ComputedSpace pca_space(JobRun const& run, Sides const& sides, bool fit) {
-    ComputedSpace space{kFirstSpace, {}, static_cast<std::uint64_t>(run.job.features.components)};
-    if (fit)
-        space.of = model::fit_pca(run.comm, sides.training, run.job.features.components, run.shard_size(),
-                                  normalisation_of(run.job.features), run.placement.device);
-    return space;
+// Collective
+ComputedSpace computed_space(JobRun const& run, Sides const& sides, bool second) {
+    job::Features const& features = run.job.features;
+    if (second)
+        return model_space(run, sides, kSecondSpace, features.second_model);
+    if (features.space == "model")
+        return model_space(run, sides, kFirstSpace, features.model);
+    comm::agree(run.comm, [&] { model::check_components(sides.training, features.components); });
+    return {kFirstSpace, {}, static_cast<std::uint64_t>(features.components)};
 }
 
 // Collective. The spaces that need a pass
-std::vector<ComputedSpace> computed_spaces(JobRun const& run, Sides const& sides, bool fit) {
-    job::Features const& features = run.job.features;
+std::vector<ComputedSpace> computed_spaces(JobRun const& run, Sides const& sides) {
     std::vector<ComputedSpace> spaces;
-    if (features.space == "pca")
-        spaces.push_back(pca_space(run, sides, fit));
-    if (features.space == "model")
-        spaces.push_back(model_space(run, sides, kFirstSpace, features.model));
-    if (features.second == "model")
-        spaces.push_back(model_space(run, sides, kSecondSpace, features.second_model));
+    if (is_computed(run.job.features.space))
+        spaces.push_back(computed_space(run, sides, false));
+    if (is_computed(run.job.features.second))
+        spaces.push_back(computed_space(run, sides, true));
     return spaces;
+}
+
+// Collective. Those that an earlier run has left, or fitted now: on another machine they may be others, and
+// coordinates along both cannot be compared
+model::Pca components_in(JobRun const& run, Sides const& sides, store::ResultFile& file) {
+    std::uint64_t const width = sides.training.info().sample_elements();
+    auto const size = static_cast<std::int64_t>(width);
+    auto const there = [](std::vector<double> const& values) {
+        return std::ranges::none_of(values, [](double value) { return std::isnan(value); });
+    };
+    std::vector<double> mean = file.read<double>(kPcaMean, 0, width),
+                        basis = file.read<double>(kPcaBasis, 0, width);
+    if (there(mean) && there(basis))
+        return {torch::tensor(mean, torch::kFloat64), torch::tensor(basis, torch::kFloat64).view({size, -1})};
+    model::Pca const pca =
+        model::fit_pca(run.comm, sides.training, run.job.features.components, run.shard_size(),
+                       normalisation_of(run.job.features), run.placement.device);
+    std::vector<store::RowRange> ranges;
+    if (run.comm.is_root())
+        ranges.push_back({0, width});
+    auto const write = [&](char const* column, torch::Tensor const& tensor) {
+        torch::Tensor const host = tensor.to(torch::kCPU).contiguous();
+        std::span const values(host.data_ptr<double>(), static_cast<std::size_t>(host.numel()));
+        file.write<double>(column, ranges, run.comm.is_root() ? values : values.first(0));
+    };
+    write(kPcaMean, pca.mean);
+    write(kPcaBasis, pca.basis);
+    file.commit({});
+    return pca;
+}
+
+// What the search needs of a sample's features
+void require_comparable(std::span<float const> row, bool direction, std::string const& where) {
+    for (float const value : row)
+        if (!std::isfinite(value))
+            fail(Exit::data, "{} hold {} (not finite). Check the model on that sample", where, value);
+    if (direction && std::ranges::all_of(row, [](float value) { return value == 0; }))
+        fail(Exit::data,
+             "{} are all zeros (the cosine, and features.normalise=\"l2\", need a direction). Drop the "
+             "sample, "
+             "or use another distance",
+             where);
 }
 
 pass::Source source_of(JobRun const& run, std::string const& part, data::View const& view,
@@ -96,24 +138,32 @@ pass::Source source_of(JobRun const& run, std::string const& part, data::View co
                     model::to_batch(samples, view.info(), normalisation_of(run.job.features), begin, end,
                                     run.placement.device);
                 torch::Tensor const features = space.of(batch.x).to(torch::kCPU).contiguous();
-                float const* const from = features.data_ptr<float>();
-                for (std::int64_t i = 0; i < features.numel(); ++i)
-                    if (!std::isfinite(from[i]))
-                        fail(Exit::data,
-                             "{}: features of {} sample {} hold {} (not finite). Check the model on that "
-                             "sample",
-                             space.group, part,
-                             samples.ids[begin + static_cast<std::size_t>(i) / space.width], from[i]);
-                values.insert(values.end(), from, from + features.numel());
+                std::span const rows(features.data_ptr<float>(), static_cast<std::size_t>(features.numel()));
+                for (std::size_t i = begin; i < end; ++i)
+                    require_comparable(
+                        rows.subspan((i - begin) * space.width, space.width),
+                        row_check(run.job) == valuation::RowCheck::direction,
+                        fmt::format("{}: features of {} sample {}", space.group, part, samples.ids[i]));
+                values.insert(values.end(), rows.begin(), rows.end());
             }
         return values;
     };
     return source;
 }
 
-store::ResultLayout layout_of(std::vector<pass::Source> const& sources, std::uint64_t shard_size) {
+std::vector<pass::Source> sources_of(JobRun const& run, Sides const& sides,
+                                     std::vector<ComputedSpace> const& spaces) {
+    std::vector<pass::Source> sources;
+    for (auto const& [part, view] : parts_of(sides))
+        sources.push_back(source_of(run, part, *view, spaces));
+    return sources;
+}
+
+store::ResultLayout layout_of(JobRun const& run, Sides const& sides,
+                              std::vector<ComputedSpace> const& spaces) {
+    std::vector<pass::Source> const sources = sources_of(run, sides, spaces);
     store::ResultLayout layout;
-    layout.shards = pass::ShardPlan(sources, shard_size).size();
+    layout.shards = pass::ShardPlan(sources, run.shard_size()).size();
     for (pass::Source const& source : sources)
         for (std::size_t c = 0; c < source.columns.size(); ++c)
             layout.columns.push_back({source.columns[c],
@@ -122,6 +172,17 @@ store::ResultLayout layout_of(std::vector<pass::Source> const& sources, std::uin
                                       "features of " + source.name,
                                       "1",
                                       ""});
+    if (run.job.features.space == "pca") {
+        std::uint64_t const width = sides.training.info().sample_elements();
+        hid_t const number = store::native_type<double>();
+        layout.columns.push_back({kPcaMean, number, {width}, "mean of the training samples", "1", ""});
+        layout.columns.push_back({kPcaBasis,
+                                  number,
+                                  {width, static_cast<std::uint64_t>(run.job.features.components)},
+                                  "principal components, a column each",
+                                  "1",
+                                  ""});
+    }
     return layout;
 }
 
@@ -139,8 +200,8 @@ bool is_computed(std::string const& space) {
     return space == "pca" || space == "model";
 }
 
-void check_computed(JobRun const& run, Sides const& sides) {
-    computed_spaces(run, sides, /*fit=*/false);
+std::uint64_t check_computed(JobRun const& run, Sides const& sides, bool second) {
+    return computed_space(run, sides, second).width;
 }
 
 void compute_features(JobRun const& run, Sides const& sides, Inputs const& inputs) {
@@ -148,16 +209,16 @@ void compute_features(JobRun const& run, Sides const& sides, Inputs const& input
                             return run.comm.is_root() && has_features(run, inputs);
                         })}) != 0)
         return;
-    std::vector<ComputedSpace> const spaces = computed_spaces(run, sides, /*fit=*/true);
-    std::vector<pass::Source> sources;
-    for (auto const& [part, view] : parts_of(sides))
-        sources.push_back(source_of(run, part, *view, spaces));
-    compute_and_close(
-        open_results(run, run.files.features(), layout_of(sources, run.shard_size()), inputs,
-                     [](store::ResultFile&) {}),
-        [&](store::ResultFile& file) {
-            return pass::run_pass(run.comm, file, sources, {run.shard_size(), run.job.output.commit_seconds});
-        });
+    std::vector<ComputedSpace> spaces = computed_spaces(run, sides);
+    compute_and_close(open_results(run, run.files.features(), layout_of(run, sides, spaces), inputs,
+                                   [](store::ResultFile&) {}),
+                      [&](store::ResultFile& file) {
+                          for (ComputedSpace& space : spaces)
+                              if (!space.of)
+                                  space.of = components_in(run, sides, file);
+                          return pass::run_pass(run.comm, file, sources_of(run, sides, spaces),
+                                                {run.shard_size(), run.job.output.commit_seconds});
+                      });
     comm::agree(run.comm, [&] {
         if (run.comm.is_root())
             store::complete(run.files.features(), {}, {{"finished", utc_now()}}, {});

@@ -14,12 +14,6 @@ namespace {
 
 using valuation::FeatureMatrix;
 
-valuation::RowCheck row_check(job::Job const& job) {
-    return job.features.normalise == "l2" || job.valuation.distance == "cosine"
-               ? valuation::RowCheck::direction
-               : valuation::RowCheck::finite;
-}
-
 // Rows scaled to length 1, where the job wants that
 FeatureMatrix prepared(FeatureMatrix matrix, job::Features const& features) {
     if (features.normalise == "none")
@@ -67,7 +61,7 @@ FeatureSpace computed_space(JobRun const& run, Sides const& sides, std::string c
 FeatureSpace space_of(JobRun const& run, Sides const& sides, std::string const& kind, bool second) {
     job::Features const& features = run.job.features;
     if (kind == "pixels")
-        return pixel_space(sides);
+        return pixel_space(sides, row_check(run.job));
     if (is_computed(kind))
         return computed_space(run, sides, second ? kSecondSpace : kFirstSpace);
     if (second)
@@ -82,24 +76,32 @@ FeatureSpace space_of(JobRun const& run, Sides const& sides, std::string const& 
     return space;
 }
 
-// Collective. Given arrays are looked at whole before anything else is done with them
-void check_rows(comm::Communicator const& comm, FeatureMatrix const& matrix) {
-    data::Slice const mine = data::my_slice(comm, matrix.rows);
-    comm::agree(comm, [&] { valuation::check_features(matrix, mine.begin, mine.end); });
+// Collective. Looks at every row; returns the width
+std::uint64_t check_rows(comm::Communicator const& comm, FeatureSpace const& space) {
+    comm::agree(comm, [&] {
+        auto const check = [&](FeatureMatrix const& matrix) {
+            valuation::require_same_width(space.training, matrix);
+            data::Slice const mine = data::my_slice(comm, matrix.rows);
+            valuation::check_features(matrix, mine.begin, mine.end);
+        };
+        check(space.training);
+        check(space.generated);
+        if (space.held_out)
+            check(*space.held_out);
+    });
+    return space.training.width;
 }
 
 // Collective
-FeatureSpace checked(JobRun const& run, FeatureSpace space) {
-    comm::agree(run.comm, [&] {
-        valuation::require_same_width(space.training, space.generated);
-        if (space.held_out)
-            valuation::require_same_width(space.training, *space.held_out);
-    });
-    check_rows(run.comm, space.training);
-    check_rows(run.comm, space.generated);
-    if (space.held_out)
-        check_rows(run.comm, *space.held_out);
-    return space;
+std::uint64_t check_space(JobRun const& run, Sides const& sides, std::string const& kind, bool second) {
+    if (kind == "none")
+        return 0;
+    if (is_computed(kind))
+        return check_computed(run, sides, second);
+    // Stored values are known to be finite
+    if (kind == "pixels" && row_check(run.job) == valuation::RowCheck::finite)
+        return sides.training.info().sample_elements();
+    return check_rows(run.comm, comm::agree(run.comm, [&] { return space_of(run, sides, kind, second); }));
 }
 
 FeatureSpace prepared(FeatureSpace space, job::Features const& features) {
@@ -112,10 +114,14 @@ FeatureSpace prepared(FeatureSpace space, job::Features const& features) {
 
 } // namespace
 
-FeatureSpace pixel_space(Sides const& sides) {
-    auto const matrix = [](data::View const& view) {
-        return valuation::data_set_pixels(view, valuation::RowCheck::finite);
-    };
+valuation::RowCheck row_check(job::Job const& job) {
+    return job.features.normalise == "l2" || job.valuation.distance == "cosine"
+               ? valuation::RowCheck::direction
+               : valuation::RowCheck::finite;
+}
+
+FeatureSpace pixel_space(Sides const& sides, valuation::RowCheck check) {
+    auto const matrix = [check](data::View const& view) { return valuation::data_set_pixels(view, check); };
     FeatureSpace space{matrix(sides.training), matrix(sides.generated), {}};
     if (sides.held_out)
         space.held_out = matrix(*sides.held_out);
@@ -137,29 +143,22 @@ void add_feature_inputs(JobRun const& run, Inputs& inputs) {
     add("second_generated", file_of(features.second_generated));
 }
 
+Widths check_feature_spaces(JobRun const& run, Sides const& sides) {
+    return {check_space(run, sides, run.job.features.space, false),
+            check_space(run, sides, run.job.features.second, true)};
+}
+
 FeatureSpaces make_feature_spaces(JobRun const& run, Sides const& sides, Inputs const& inputs) {
     job::Features const& features = run.job.features;
     if (is_computed(features.space) || is_computed(features.second))
         compute_features(run, sides, inputs);
     auto const make = [&](std::string const& kind, bool second) {
-        return prepared(
-            checked(run, comm::agree(run.comm, [&] { return space_of(run, sides, kind, second); })),
-            features);
+        return prepared(comm::agree(run.comm, [&] { return space_of(run, sides, kind, second); }), features);
     };
     FeatureSpaces spaces{make(features.space, false), {}};
     if (features.second != "none")
         spaces.second = make(features.second, true);
     return spaces;
-}
-
-void check_feature_spaces(JobRun const& run, Sides const& sides) {
-    job::Features const& features = run.job.features;
-    check_computed(run, sides);
-    for (auto const& [kind, second] : {std::pair(features.space, false), std::pair(features.second, true)})
-        if (kind == "given" || kind == "pixels")
-            checked(run, comm::agree(run.comm, [&, &kind = kind, &second = second] {
-                        return space_of(run, sides, kind, second);
-                    }));
 }
 
 } // namespace assay::app

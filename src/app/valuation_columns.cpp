@@ -1,8 +1,10 @@
 #include "app/valuation_columns.hpp"
 
 #include "assay/base/error.hpp"
+#include "assay/comm/collectives.hpp"
 #include "assay/valuation/quality.hpp"
 
+#include <algorithm>
 #include <set>
 
 namespace assay::app {
@@ -96,10 +98,18 @@ void check_facts(comm::Communicator const& comm, Sides const& sides, SampleFacts
     if (!facts.quality)
         return;
     data::Slice const mine = data::my_slice(comm, sides.generated.size());
+    bool positive = sides.generated.size() == 0;
     comm::agree(comm, [&] {
-        in_pieces(mine.begin, mine.end,
-                  [&](std::uint64_t begin, std::uint64_t end) { facts.quality(begin, end); });
+        in_pieces(mine.begin, mine.end, [&](std::uint64_t begin, std::uint64_t end) {
+            positive |= std::ranges::any_of(facts.quality(begin, end), [](float q) { return q > 0; });
+        });
     });
+    if (comm::all_max(comm, std::int64_t{positive}) == 0)
+        throw comm::AgreedError(
+            Exit::data,
+            fmt::format("{}: the quality of every sample is 0 (none has credit to give). Correct it, or set "
+                        "valuation.quality=\"none\"",
+                        sides.generated.dataset().path().string()));
 }
 
 valuation::Extent extent_of(Sides const& sides, SampleFacts const& facts, std::int64_t stored_k) {

@@ -18,8 +18,6 @@
 #include <cstdio>
 #include <utility>
 
-#include <unistd.h>
-
 namespace assay::app {
 
 namespace {
@@ -39,6 +37,16 @@ GenerationPlan generation_plan(JobRun const& run, Files const& files) {
     plan.results = run.files.generation();
     plan.data_set = run.files.generated();
     plan.sheet = run.files.samples();
+    return plan;
+}
+
+// Collective. What this job generates, if nothing is seen to be wrong with that or with the credit for it
+GenerationPlan checked_generation(JobRun const& run) {
+    Files const files = open_files(run, {});
+    check_files(run, files);
+    GenerationPlan plan = generation_plan(run, files);
+    check_generation(run, plan);
+    check_before_generation(run, files, plan.candidates);
     return plan;
 }
 
@@ -83,7 +91,7 @@ std::vector<valuation::Search> searches_of(JobRun const& run, Sides const& sides
     if (run.job.valuation.search == "ivf")
         searches[0].ivf = {run.job.valuation.lists, run.job.valuation.probes, run.seed()};
     if (run.job.valuation.pixel_baseline == "yes") {
-        FeatureSpace const pixels = pixel_space(sides);
+        FeatureSpace const pixels = pixel_space(sides, valuation::RowCheck::finite);
         searches.push_back({.name = "generated samples, in stored values",
                             .space = {pixels.training, pixels.generated},
                             .k = std::min(kBaselineDepth, static_cast<std::int64_t>(pixels.training.rows)),
@@ -203,10 +211,7 @@ void finish(JobRun const& run, Sides const& sides, pass::PassSummary const& summ
 std::filesystem::path generated_file(JobRun const& run) {
     if (!run.job.valuation_data.generated.empty())
         return run.job.valuation_data.generated;
-    Files const files = open_files(run, {});
-    check_files(run, files);
-    GenerationPlan const plan = generation_plan(run, files);
-    check_generation(run, plan);
+    GenerationPlan const plan = checked_generation(run);
     stop_before_work(run.comm, std::filesystem::exists(run.files.generator()));
     make_generated(run, plan);
     return run.files.generated();
@@ -227,7 +232,6 @@ void run_valuation(JobRun const& run) {
     Costs costs;
     Stopwatch stopwatch;
     FeatureSpaces const spaces = make_feature_spaces(run, sides, subject->inputs);
-    check_memory(run, sides, spaces.first.training.width);
     costs.features = stopwatch.lap();
 
     std::vector<valuation::Search> const searches = searches_of(run, sides, spaces);
@@ -247,11 +251,8 @@ void run_valuation(JobRun const& run) {
 
 void check_valuation(JobRun const& run) {
     std::filesystem::path const& generated = run.job.valuation_data.generated;
-    Files const files = open_files(run, generated);
     if (generated.empty()) {
-        check_files(run, files);
-        GenerationPlan const plan = generation_plan(run, files);
-        check_generation(run, plan);
+        GenerationPlan const plan = checked_generation(run);
         if (run.comm.is_root())
             fmt::print(
                 "{}: fine; {} to train on {} samples, {} to generate and to credit them for, results in "
@@ -260,8 +261,7 @@ void check_valuation(JobRun const& run) {
                 run.job.generate.count, run.files.results().string());
         return;
     }
-    auto const subject = make_subject(run, files, generated);
-    check_feature_spaces(run, subject->sides);
+    auto const subject = make_subject(run, open_files(run, generated), generated);
     if (run.comm.is_root())
         fmt::print(
             "{}: fine; {} training samples to credit for {} generated ones, space {}, {} neighbours each, "

@@ -1,11 +1,12 @@
 #include "app/valuation_subject.hpp"
 
+#include "app/valuation_memory.hpp"
+
 #include "assay/base/error.hpp"
 #include "assay/data/selection.hpp"
 
 #include <algorithm>
-
-#include <unistd.h>
+#include <numeric>
 
 namespace assay::app {
 
@@ -22,7 +23,7 @@ Sides sides_of(JobRun const& run, Files const& files) {
     return sides;
 }
 
-// Collective. Error(usage) where there are fewer rows than share the credit
+// Collective
 void check_k(JobRun const& run, Sides const& sides) {
     if (static_cast<std::uint64_t>(run.job.valuation.k) > sides.training.size())
         throw comm::AgreedError(Exit::usage,
@@ -42,17 +43,35 @@ Inputs hash_inputs(JobRun const& run, std::filesystem::path const& generated) {
     return inputs;
 }
 
-// GiB that the hungriest rank needs at most, beside libraries: its slice of the largest space with the
-// search's buffers, or, on root, the reduction
-double memory_needed(JobRun const& run, Sides const& sides, std::uint64_t width) {
-    job::Job const& job = run.job;
-    auto const rows = static_cast<double>(sides.training.size());
-    double const value = job.features.storage == "float32" ? 4 : 2;
-    double const slice = rows / run.comm.size() * (static_cast<double>(width) * value + 8);
-    constexpr double kBuffers = 200e6;
-    double const reduction =
-        rows * (160 + (job.valuation.lds.empty() ? 0 : 8)) + static_cast<double>(sides.generated.size()) * 64;
-    return (std::max(slice + kBuffers, reduction) + kBuffers) / (1 << 30);
+// Collective. Number of retrained models on root, 0 elsewhere. Samples that this job will make are numbered
+std::uint64_t check_retrainings(JobRun const& run, Sides const& sides, std::uint64_t generated) {
+    return comm::agree(run.comm, [&]() -> std::uint64_t {
+        if (run.job.valuation.lds.empty() || !run.comm.is_root())
+            return 0;
+        std::vector<std::uint64_t> generated_ids = sides.generated.ids(0, sides.generated.size());
+        if (generated_ids.empty()) {
+            generated_ids.resize(generated);
+            std::iota(generated_ids.begin(), generated_ids.end(), std::uint64_t{0});
+        }
+        valuation::SubsetModels const models(run.job.valuation.lds,
+                                             sides.training.ids(0, sides.training.size()), generated_ids);
+        models.check_outputs();
+        return models.subsets();
+    });
+}
+
+// Collective. `generated` samples there are, or will be
+void check_all(JobRun const& run, Sides const& sides, SampleFacts const& facts, std::uint64_t generated) {
+    check_k(run, sides);
+    check_facts(run.comm, sides, facts);
+    ValuationSize size;
+    size.widths = check_feature_spaces(run, sides);
+    size.subsets = check_retrainings(run, sides, generated);
+    size.extent = comm::agree(run.comm, [&] { return extent_of(sides, facts, run.job.valuation.k); });
+    size.extent.generated = generated;
+    size.held_out = sides.held_out ? sides.held_out->size() : 0;
+    size.stored_width = sides.training.info().sample_elements();
+    check_memory(run, size);
 }
 
 } // namespace
@@ -94,28 +113,21 @@ std::unique_ptr<Subject const> make_subject(JobRun const& run, Files const& file
     data::count_classes(run.comm, run.job.valuation_data.classes,
                         std::vector{files.training, files.generated});
     subject->sides = sides_of(run, files);
-    check_k(run, subject->sides);
     subject->facts = comm::agree(run.comm, [&] { return open_facts(run.job, subject->sides); });
-    check_facts(run.comm, subject->sides, subject->facts);
+    check_all(run, subject->sides, subject->facts, subject->sides.generated.size());
     subject->inputs = hash_inputs(run, generated);
     return subject;
 }
 
-void check_memory(JobRun const& run, Sides const& sides, std::uint64_t width) {
-    double const needed = memory_needed(run, sides, width);
-    double const host =
-        static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 30);
-    comm::agree(run.comm, [&] {
-        double const may =
-            run.job.valuation.memory > 0 ? run.job.valuation.memory : host / run.placement.ranks_on_host;
-        if (needed > may)
-            fail(Exit::usage,
-                 "{:.1f} GiB are needed per rank for {} x {} training features ({:.1f} GiB may be used: {}). "
-                 "Use "
-                 "more ranks on more hosts, features.storage=\"float16\", or fewer features.components",
-                 needed, sides.training.size(), width, may,
-                 run.job.valuation.memory > 0 ? "valuation.memory" : "the rank's share of its host");
-    });
+void check_before_generation(JobRun const& run, Files const& files, data::View const& training) {
+    data::View const none(files.training, data::Rows::all(0)); // of the shape that they will have
+    Sides const sides{training, none,
+                      files.held_out
+                          ? std::optional(view_of(run, files.held_out, run.job.valuation_data.held_out_count,
+                                                  "dataset.held_out_count"))
+                          : std::nullopt};
+    SampleFacts const facts = comm::agree(run.comm, [&] { return open_facts(run.job, sides); });
+    check_all(run, sides, facts, static_cast<std::uint64_t>(run.job.generate.count));
 }
 
 } // namespace assay::app

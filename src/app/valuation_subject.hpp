@@ -30,12 +30,13 @@ struct Subject {
     Inputs inputs;
 };
 
-//! Collective. Error(usage or data) for whatever is wrong with what the job names.
+//! Collective. Error(usage or data) for whatever is wrong with what the job names or asks for, memory
+//! included.
 std::unique_ptr<Subject const> make_subject(JobRun const& run, Files const& files,
                                             std::filesystem::path const& generated);
 
-//! Collective. Error(usage), with the figure, if a rank needs more memory than it may use for training
-//! features of this width.
-void check_memory(JobRun const& run, Sides const& sides, std::uint64_t width);
+//! Collective. The same where the job makes its generated samples itself, before it makes them. `training`:
+//! the samples to be credited.
+void check_before_generation(JobRun const& run, Files const& files, data::View const& training);
 
 } // namespace assay::app

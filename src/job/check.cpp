@@ -130,10 +130,11 @@ void check_features(Job const& job) {
     check_given("given_held_out", features.given_held_out, given && !job.valuation_data.held_out.empty());
     check_given("second_training", features.second_training, second);
     check_given("second_generated", features.second_generated, second);
-    if (given && job.valuation_data.generated.empty())
+    if ((given || second) && job.valuation_data.generated.empty())
         fail(Exit::usage,
-             "features.space=\"given\" (but this job makes its generated samples itself, so nobody can "
-             "have their features). Name dataset.generated");
+             "features.{}=\"given\" (but this job makes its generated samples itself, so nobody can "
+             "have their features). Name dataset.generated",
+             given ? "space" : "second");
     if (features.second != "none" && job.valuation.rerank < job.valuation.k)
         fail(Exit::usage, "valuation.rerank={} (fewer than valuation.k={}). Raise it", job.valuation.rerank,
              job.valuation.k);

@@ -63,14 +63,19 @@ torch::Tensor Pca::operator()(torch::Tensor const& x) const {
     return (rows - mean.to(x.device())).mm(basis.to(x.device())).to(torch::kFloat32);
 }
 
+void check_components(data::View const& view, std::int64_t components) {
+    std::uint64_t const width = view.info().sample_elements();
+    if (static_cast<std::uint64_t>(components) > std::min(width, view.size()) || view.size() < 2)
+        fail(Exit::usage,
+             "features.components={} of {} training samples with {} values each (too few). Lower it, or give "
+             "more samples",
+             components, view.size(), width);
+}
+
 Pca fit_pca(comm::Communicator const& comm, data::View const& view, std::int64_t components,
             std::uint64_t part_size, Normalisation const& normalisation, torch::Device device) {
+    comm::agree(comm, [&] { check_components(view, components); });
     auto const width = static_cast<std::int64_t>(view.info().sample_elements());
-    if (components > width || view.size() < 2)
-        throw comm::AgreedError(
-            Exit::usage, fmt::format("features.components={} of {} training samples with {} values each (too "
-                                     "few). Lower it, or give more samples",
-                                     components, view.size(), width));
     std::vector<double> sums = moments(comm, view, part_size, normalisation, device);
     Pca pca;
     auto const count = static_cast<double>(view.size());

@@ -63,8 +63,9 @@ void require_good_row(Source const& source, std::uint64_t row, std::span<float c
              id());
     if (source.check == RowCheck::direction && std::ranges::all_of(values, [](float v) { return v == 0; }))
         fail(Exit::data,
-             "{} is all zeros in row {} (id {}); the cosine needs a direction. Drop the sample, or use "
-             "another distance",
+             "{} is all zeros in row {} (id {}); the cosine, and features.normalise=\"l2\", need a "
+             "direction. Drop "
+             "the sample, or use another distance",
              source.where(), row, id());
 }
 

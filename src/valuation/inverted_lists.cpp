@@ -18,8 +18,8 @@ namespace assay::valuation {
 
 namespace {
 
-constexpr std::int64_t kSampleOfEach = 64, kIterations = 10; // of k-means: rows per cell
-constexpr std::int64_t kBlock = 1024;                        // rows sorted into cells at a time
+constexpr std::int64_t kIterations = 10; // of k-means
+constexpr std::int64_t kBlock = 1024;    // rows sorted into cells at a time
 
 // A matrix of one rank that reads as a matrix of features
 FeatureMatrix in_memory(std::vector<float> const& values, std::uint64_t width) {
@@ -36,8 +36,8 @@ std::vector<float> cluster(std::vector<float> const& sample, std::int64_t width,
     faiss::ClusteringParameters parameters;
     parameters.niter = kIterations;
     parameters.seed = static_cast<int>(Random(seed, "k-means").bits() >> 1);
-    parameters.min_points_per_centroid = 1;                 // otherwise it warns
-    parameters.max_points_per_centroid = kSampleOfEach + 1; // as many as there are
+    parameters.min_points_per_centroid = 1;                     // otherwise it warns
+    parameters.max_points_per_centroid = kSampleOfEachCell + 1; // as many as there are
     faiss::Clustering clustering(static_cast<int>(width), static_cast<int>(lists), parameters);
     faiss::IndexFlatL2 index(width);
     clustering.train(static_cast<std::int64_t>(sample.size()) / width, sample.data(), index);
@@ -57,7 +57,7 @@ std::vector<float> gather_sample(TrainingRows const& rows, std::vector<std::uint
 
 // Collective
 std::vector<float> find_centroids(TrainingRows const& rows, std::int64_t lists, std::uint64_t seed) {
-    auto const count = static_cast<std::uint64_t>(lists * kSampleOfEach);
+    auto const count = static_cast<std::uint64_t>(lists * kSampleOfEachCell);
     std::vector<float> const sample = gather_sample(
         rows, draw_rows(static_cast<std::uint64_t>(rows.total()), count, seed, "k-means sample"));
     std::vector<float> centroids;
@@ -71,10 +71,7 @@ std::vector<float> find_centroids(TrainingRows const& rows, std::int64_t lists, 
 }
 
 std::int64_t lists_for(TrainingRows const& rows, std::int64_t wanted) {
-    std::int64_t const lists =
-        wanted > 0 ? wanted : std::llround(4 * std::sqrt(static_cast<double>(rows.total())));
-    if (wanted <= 0)
-        return std::min(lists, rows.total());
+    std::int64_t const lists = number_of_cells(static_cast<std::uint64_t>(rows.total()), wanted);
     comm::agree(rows.comm(), [&] {
         if (lists > rows.total())
             fail(Exit::usage, "{} inverted lists for {} training rows (some would be empty). Ask for fewer",
@@ -84,6 +81,12 @@ std::int64_t lists_for(TrainingRows const& rows, std::int64_t wanted) {
 }
 
 } // namespace
+
+std::int64_t number_of_cells(std::uint64_t rows, std::int64_t wanted) {
+    return wanted > 0 ? wanted
+                      : std::min(std::llround(4 * std::sqrt(static_cast<double>(rows))),
+                                 static_cast<long long>(rows));
+}
 
 struct InvertedLists::State {
     TrainingRows const& rows;

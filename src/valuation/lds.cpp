@@ -101,11 +101,12 @@ double spearman(std::span<double const> x, std::span<double const> y, std::span<
 SubsetModels::SubsetModels(std::filesystem::path const& path, std::span<std::uint64_t const> ids,
                            std::span<std::uint64_t const> generated_ids)
     : path_(path) {
-    std::uint64_t const rows = ids.size(), queries = generated_ids.size();
+    std::uint64_t const rows = ids.size();
+    queries_ = generated_ids.size();
     store::in_file(path, Exit::data, "The file is damaged: make it again", [&] {
         store::Handle const file = store::open_to_read(path);
         store::Handle const masks = open(file, path, kMasks, "uint8", rows);
-        store::Handle const outputs = open(file, path, kOutputs, "float64", queries);
+        store::Handle const outputs = open(file, path, kOutputs, "float64", queries_);
         subsets_ = store::shape_of(masks)[0];
         if (store::shape_of(outputs)[0] != subsets_)
             fail(Exit::data, "{}: {} has {} rows and {} has {} (one per subset each). Write both so",
@@ -128,7 +129,10 @@ SubsetModels::SubsetModels(std::filesystem::path const& path, std::span<std::uin
 
 SubsetModels::SubsetModels(std::uint64_t subsets, std::vector<std::uint8_t> const& masks,
                            std::vector<double> outputs)
-    : subsets_(subsets), words_((subsets + 63) / 64), outputs_(std::move(outputs)) {
+    : subsets_(subsets),
+      queries_(outputs.size() / subsets),
+      words_((subsets + 63) / 64),
+      outputs_(std::move(outputs)) {
     std::uint64_t const rows = masks.size() / subsets;
     bits_.resize(rows * words_);
     for (std::uint64_t s = 0; s < subsets; ++s)
@@ -146,12 +150,17 @@ void SubsetModels::add(std::uint64_t row, double weight, std::span<double> sums)
             sums[64 * word + static_cast<std::uint64_t>(std::countr_zero(bits))] += weight;
 }
 
+void SubsetModels::check_outputs() const {
+    std::uint64_t const piece = (1 << 18) / subsets_ + 1;
+    for (std::uint64_t begin = 0; begin < queries_; begin += piece)
+        outputs(begin, std::min(piece, queries_ - begin));
+}
+
 std::vector<double> SubsetModels::outputs(std::uint64_t begin, std::uint64_t count) const {
     std::vector<double> by_subset(subsets_ * count);
     if (path_.empty()) {
-        std::uint64_t const queries = outputs_.size() / subsets_;
         for (std::uint64_t s = 0; s < subsets_; ++s)
-            std::copy_n(outputs_.begin() + static_cast<std::ptrdiff_t>(s * queries + begin), count,
+            std::copy_n(outputs_.begin() + static_cast<std::ptrdiff_t>(s * queries_ + begin), count,
                         by_subset.begin() + static_cast<std::ptrdiff_t>(s * count));
     } else {
         store::in_file(path_, Exit::data, "The file is damaged: make it again", [&] {

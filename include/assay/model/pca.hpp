@@ -18,10 +18,12 @@ struct Pca {
     torch::Tensor operator()(torch::Tensor const& x) const;
 };
 
+//! Local. Error(usage) for more components than values per sample or samples, or fewer than two samples.
+void check_components(data::View const& view, std::int64_t components);
+
 //! Collective. Fits on a view; the covariance is summed in float64 over parts of `part_size` samples in their
 //! order, so the bits depend on that alone, not on the ranks. Each component's largest coordinate is
-//! positive. Error(usage) for more components than values per sample, or fewer than two samples. Memory per
-//! rank: some D^2 float64.
+//! positive. Error(usage) as check_components(). Memory per rank: up to 12 D^2 float64.
 Pca fit_pca(comm::Communicator const& comm, data::View const& view, std::int64_t components,
             std::uint64_t part_size, Normalisation const& normalisation, torch::Device device);
 

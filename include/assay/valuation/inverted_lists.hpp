@@ -11,6 +11,11 @@
 
 namespace assay::valuation {
 
+//! Training rows of each cell in the sample that places the cells.
+inline constexpr std::int64_t kSampleOfEachCell = 64;
+//! `wanted`, or the default number for so many rows.
+std::int64_t number_of_cells(std::uint64_t rows, std::int64_t wanted);
+
 struct IvfOptions {
     std::int64_t lists = 0;   //!< cells; 0: 4 sqrt(N)
     std::int64_t probes = 16; //!< cells looked through; more where these hold less than k rows

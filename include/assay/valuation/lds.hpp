@@ -24,6 +24,8 @@ class SubsetModels {
     SubsetModels(std::uint64_t subsets, std::vector<std::uint8_t> const& masks, std::vector<double> outputs);
 
     std::uint64_t subsets() const { return subsets_; }
+    //! Local. Reads all outputs once. Error(data) naming the first that is not finite.
+    void check_outputs() const;
     //! [count, M] outputs for generated samples from `begin` on.
     std::vector<double> outputs(std::uint64_t begin, std::uint64_t count) const;
     //! Adds `weight` to the sums of the subsets that have the row.
@@ -32,7 +34,7 @@ class SubsetModels {
   private:
     void set_masks(std::uint64_t subset, std::span<std::uint8_t const> mask);
 
-    std::uint64_t subsets_ = 0, words_ = 0;
+    std::uint64_t subsets_ = 0, queries_ = 0, words_ = 0;
     std::vector<std::uint64_t> bits_; // [rows, words]
     std::filesystem::path path_;      // empty: in memory
     std::vector<double> outputs_;
