@@ -22,8 +22,9 @@ struct Origin {
 
 // Error(usage) for a key that lists already made cannot follow: the answer would claim what it is not
 void check_reducible(ReduceRequest const& request) {
-    constexpr std::array kDecidedBySearch{"distance",       "depth",  "search",         "lists", "probes",
-                                          "recall_queries", "rerank", "pixel_baseline", "memory"};
+    constexpr std::array kDecidedBySearch{
+        "distance",          "depth",  "search",         "lists", "probes", "checked_queries",
+        "nearest_generated", "rerank", "pixel_baseline", "memory"};
     for (std::string const& override : request.overrides) {
         std::string const key = override.substr(0, override.find('='));
         std::string_view const name = std::string_view(key).substr(key.find('.') + 1);

@@ -1,5 +1,6 @@
 #include "app/generation.hpp"
 #include "app/valuation_reduce.hpp"
+#include "app/valuation_searches.hpp"
 #include "app/valuation_sheet.hpp"
 #include "app/valuation_subject.hpp"
 
@@ -21,9 +22,6 @@
 namespace assay::app {
 
 namespace {
-
-// How deep the baseline in raw pixels and the audit of memorisation look
-constexpr std::int64_t kBaselineDepth = 100, kNearest = 1;
 
 // Collective. What the generator of this job learns from: all that is to be credited
 GenerationPlan generation_plan(JobRun const& run, Files const& files) {
@@ -62,94 +60,13 @@ void make_generated(JobRun const& run, GenerationPlan const& plan) {
         generate(run, plan);
 }
 
-// Lists are as long as criteria and later reductions may want them, but no longer than there are rows
-std::int64_t list_length(JobRun const& run, std::uint64_t rows) {
-    job::Valuation const& options = run.job.valuation;
-    std::int64_t const wanted = run.job.features.second == "none"
-                                    ? std::max(options.k, options.depth)
-                                    : std::min(std::max(options.k, options.depth), options.rerank);
-    return std::min(wanted, static_cast<std::int64_t>(rows));
-}
-
-// In the order of the ledger
-std::vector<valuation::Search> searches_of(JobRun const& run, Sides const& sides,
-                                           FeatureSpaces const& spaces) {
-    valuation::Distance const distance = valuation::distance_named(run.job.valuation.distance);
-    valuation::Storage const storage = valuation::storage_named(run.job.features.storage);
-    auto const among = [&](valuation::FeatureMatrix const& training,
-                           valuation::FeatureMatrix const& queries) {
-        return valuation::Space{training, queries, distance, storage};
-    };
-    FeatureSpace const& space = spaces.first;
-    std::vector<valuation::Search> searches{{.name = "generated samples",
-                                             .space = among(space.training, space.generated),
-                                             .k = list_length(run, space.training.rows),
-                                             .group = valuation::kNeighbours}};
-    if (spaces.second)
-        searches[0].rerank = {among(spaces.second->training, spaces.second->generated),
-                              run.job.valuation.rerank};
-    if (run.job.valuation.search == "ivf")
-        searches[0].ivf = {run.job.valuation.lists, run.job.valuation.probes, run.seed()};
-    if (run.job.valuation.pixel_baseline == "yes") {
-        FeatureSpace const pixels = pixel_space(sides, valuation::RowCheck::finite);
-        searches.push_back({.name = "generated samples, in stored values",
-                            .space = {pixels.training, pixels.generated},
-                            .k = std::min(kBaselineDepth, static_cast<std::int64_t>(pixels.training.rows)),
-                            .group = valuation::kPixelNeighbours});
-    }
-    if (space.held_out) {
-        searches.push_back({.name = "generated samples, among held-out ones",
-                            .space = among(*space.held_out, space.generated),
-                            .k = kNearest,
-                            .group = valuation::kToHeldOut});
-        searches.push_back({.name = "held-out samples",
-                            .space = among(space.training, *space.held_out),
-                            .k = kNearest,
-                            .group = valuation::kHeldOutToTraining});
-    }
-    return searches;
-}
-
-// Queries that are searched for together: fewer where they are wide, so that a block stays within 64 MiB
-valuation::NeighbourOptions search_options(JobRun const& run,
-                                           std::vector<valuation::Search> const& searches) {
-    constexpr std::uint64_t kMostValues = 1 << 24;
-    std::uint64_t widest = 1;
-    for (valuation::Search const& search : searches)
-        widest = std::max({widest, search.space.queries.width,
-                           search.rerank ? search.rerank->space.queries.width : std::uint64_t{1}});
-    return {std::clamp<std::uint64_t>(kMostValues / widest, 1, run.shard_size()),
-            run.job.output.commit_seconds, run.placement.device.str()};
-}
-
-// Collective. What a reader must be told of an approximate search; nothing of an exact one
-std::string recall_of(JobRun const& run, valuation::Search const& search) {
-    if (!search.ivf)
-        return "";
-    valuation::TrainingRows const rows(run.comm, search.space.training, search.space.distance,
-                                       search.space.storage);
-    valuation::InvertedLists const lists(rows, *search.ivf);
-    std::int64_t const k = valuation::proposed(search, rows.total());
-    valuation::Recall const recall =
-        valuation::measure_recall(rows, lists, search.space.queries, k,
-                                  static_cast<std::uint64_t>(run.job.valuation.recall_queries), run.seed());
-    return fmt::format(
-        "Neighbours are approximate ({} cells looked through): recall@{}{} is {:.4f} over {} generated "
-        "samples, {:.4f} at the 5th percentile, {:.4f} at worst.",
-        run.job.valuation.probes, k, search.rerank ? ", before the second space," : "", recall.mean,
-        recall.of_queries.size(), recall.fifth_percentile, recall.minimum);
-}
-
 // Collective. The results file's layout, all of it known before the first search
 store::ResultLayout layout_of(JobRun const& run, Subject const& subject,
                               std::vector<valuation::Search> const& searches, std::uint64_t block) {
     store::ResultLayout layout;
     announce_facts(layout, subject.sides, subject.facts);
-    for (valuation::Search const& search : searches)
-        for (store::Column const& column : valuation::neighbour_columns(search))
-            layout.columns.push_back(column);
+    announce_searches(layout, searches);
     layout.shards = valuation::neighbour_shards(searches, block).size();
-    layout.metric_texts[valuation::kNeighbours] = {kRecall};
     valuation::Extent const extent =
         comm::agree(run.comm, [&] { return extent_of(subject.sides, subject.facts, searches.front().k); });
     valuation::announce(layout, extent, valuation::options_of(run.job));
@@ -185,21 +102,15 @@ std::string described(Costs const& costs, std::uint64_t generated, pass::PassSum
 }
 
 // Root. Values, completes the results file, writes what lies beside it, prints the answer
-void finish(JobRun const& run, Sides const& sides, pass::PassSummary const& summary,
-            std::string const& recall, Costs costs) {
+void finish(JobRun const& run, Sides const& sides, pass::PassSummary const& summary, Costs costs) {
     Stopwatch stopwatch;
     std::filesystem::path const results = run.files.results();
-    ReducedValuation reduced = reduce_valuation(store::partial_of(results), run.job, run.job.job.name);
-    std::vector<store::Metrics> metrics = valuation::metrics(reduced.valuation);
-    if (!recall.empty()) {
-        reduced.context.statements.push_back(recall);
-        metrics.push_back({valuation::kNeighbours, {}, {{kRecall, recall}}, {}});
-    }
+    ReducedValuation const reduced = reduce_valuation(store::partial_of(results), run.job, run.job.job.name);
     costs.reduce = stopwatch.lap();
     write_valuation_sheet(run, sides, store::partial_of(results), reduced.valuation);
     write_removal_lists(run.files.folder, reduced, run.job);
     fault_point("reduce");
-    store::complete(results, metrics, {{"finished", utc_now()}},
+    store::complete(results, valuation::metrics(reduced.valuation), {{"finished", utc_now()}},
                     {{"shards_resumed", static_cast<std::int64_t>(summary.resumed)}});
     report::write_summary(run.files.folder, report::summary(reduced.valuation, reduced.context), true);
     say(run, fmt::format("{}{}results: {}\n{}\n", report::table(reduced.valuation, reduced.context),
@@ -236,16 +147,18 @@ void run_valuation(JobRun const& run) {
 
     std::vector<valuation::Search> const searches = searches_of(run, sides, spaces);
     valuation::NeighbourOptions const options = search_options(run, searches);
-    std::string const recall = recall_of(run, searches.front());
     pass::PassSummary const summary = compute_and_close(
         open_results(run, run.files.results(), layout_of(run, *subject, searches, options.block),
                      subject->inputs,
-                     [&](store::ResultFile& file) { write_facts(comm, file, sides, subject->facts); }),
+                     [&](store::ResultFile& file) {
+                         write_facts(comm, file, sides, subject->facts);
+                         write_checked_queries(run, file, sides, searches);
+                     }),
         [&](store::ResultFile& file) { return valuation::find_neighbours(comm, file, searches, options); });
     costs.search = stopwatch.lap();
     comm::agree(comm, [&] {
         if (comm.is_root())
-            finish(run, sides, summary, recall, costs);
+            finish(run, sides, summary, costs);
     });
 }
 

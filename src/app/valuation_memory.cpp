@@ -30,8 +30,7 @@ double largest_search(JobRun const& run, ValuationSize const& size) {
     std::uint64_t const n = size.extent.rows;
     double const main =
         slice(n, size.widths.first, bytes, ranks) + slice(n, size.widths.second, bytes, ranks);
-    double const pixels =
-        run.job.valuation.pixel_baseline == "yes" ? slice(n, size.stored_width, 4, ranks) : 0;
+    double const pixels = size.pixel_baseline ? slice(n, size.stored_width, 4, ranks) : 0;
     double const others =
         slice(std::max(size.held_out, size.extent.generated), size.widths.first, bytes, ranks);
     return std::max({main, pixels, others});

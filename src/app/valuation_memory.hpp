@@ -13,6 +13,7 @@ struct ValuationSize {
     std::uint64_t held_out = 0;     //!< samples
     std::uint64_t stored_width = 0; //!< values of a sample as it is stored
     Widths widths;                  //!< of the spaces
+    bool pixel_baseline = false;    //!< are those searched as well?
     std::uint64_t subsets = 0;      //!< retrained models, known to root alone
 };
 

@@ -7,16 +7,6 @@
 
 namespace assay::app {
 
-namespace {
-
-std::vector<std::string> read_recall(std::filesystem::path const& results) {
-    store::Handle const file = store::open_to_read(results);
-    std::string const recall = store::read_string(file, valuation::kNeighbours, kRecall).value_or("");
-    return recall.empty() ? std::vector<std::string>{} : std::vector{recall};
-}
-
-} // namespace
-
 ReducedValuation reduce_valuation(std::filesystem::path const& results, job::Job const& job,
                                   std::string const& name, bool by_hand) {
     valuation::ValuationInput input = valuation::read_columns(results);
@@ -31,8 +21,7 @@ ReducedValuation reduce_valuation(std::filesystem::path const& results, job::Job
     valuation::Valuation valuation = valuation::value(input, options);
     auto outliers = report::read_outlier_scores(results, valuation, input.ids);
     return {std::move(valuation),
-            {name, std::move(input.ids), std::move(input.generated_ids), std::move(outliers),
-             read_recall(results)}};
+            {name, std::move(input.ids), std::move(input.generated_ids), std::move(outliers)}};
 }
 
 void write_removal_lists(std::filesystem::path const& folder, ReducedValuation const& reduced,

@@ -9,9 +9,6 @@
 
 namespace assay::app {
 
-//! Attribute of /neighbours: what to tell of an approximate search; empty for an exact one.
-inline constexpr char const* kRecall = "recall";
-
 struct ReducedValuation {
     valuation::Valuation valuation;
     report::ValuationContext context;

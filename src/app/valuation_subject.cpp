@@ -1,6 +1,7 @@
 #include "app/valuation_subject.hpp"
 
 #include "app/valuation_memory.hpp"
+#include "app/valuation_searches.hpp"
 
 #include "assay/base/error.hpp"
 #include "assay/data/selection.hpp"
@@ -24,12 +25,17 @@ Sides sides_of(JobRun const& run, Files const& files) {
 }
 
 // Collective
-void check_k(JobRun const& run, Sides const& sides) {
-    if (static_cast<std::uint64_t>(run.job.valuation.k) > sides.training.size())
-        throw comm::AgreedError(Exit::usage,
-                                fmt::format("valuation.k={} ({} has only {} training samples). Lower it",
-                                            run.job.valuation.k, sides.training.dataset().path().string(),
-                                            sides.training.size()));
+void check_counts(JobRun const& run, Sides const& sides) {
+    auto const check = [&](char const* key, std::int64_t value) {
+        if (static_cast<std::uint64_t>(value) > sides.training.size())
+            throw comm::AgreedError(Exit::usage,
+                                    fmt::format("valuation.{}={} ({} has only {} training samples). Lower it",
+                                                key, value, sides.training.dataset().path().string(),
+                                                sides.training.size()));
+    };
+    check("k", run.job.valuation.k);
+    if (run.job.valuation.search == "ivf")
+        check("lists", run.job.valuation.lists);
 }
 
 // Collective
@@ -62,7 +68,7 @@ std::uint64_t check_retrainings(JobRun const& run, Sides const& sides, std::uint
 
 // Collective. `generated` samples there are, or will be
 void check_all(JobRun const& run, Sides const& sides, SampleFacts const& facts, std::uint64_t generated) {
-    check_k(run, sides);
+    check_counts(run, sides);
     check_facts(run.comm, sides, facts);
     ValuationSize size;
     size.widths = check_feature_spaces(run, sides);
@@ -71,6 +77,7 @@ void check_all(JobRun const& run, Sides const& sides, SampleFacts const& facts, 
     size.extent.generated = generated;
     size.held_out = sides.held_out ? sides.held_out->size() : 0;
     size.stored_width = sides.training.info().sample_elements();
+    size.pixel_baseline = has_pixel_baseline(run, sides);
     check_memory(run, size);
 }
 

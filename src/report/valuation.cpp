@@ -186,7 +186,8 @@ std::string rate_text(Criterion const& criterion) {
     if (!criterion.pixels.empty())
         text += fmt::format("; in raw pixels {:.3f} at {}", criterion.pixels.back().value,
                             criterion.pixel_ks.back());
-    return text + fmt::format("; chance {:.3f}", criterion.chance);
+    return text + fmt::format("; random rows {:.3f}; chance {:.3f}", criterion.random.back().value,
+                              criterion.chance);
 }
 
 std::string memorisation_text(Memorisation const& found) {
@@ -271,8 +272,6 @@ ordered_json summary(Valuation const& valuation, ValuationContext const& context
         found["identical_attribute"].push_back(criterion_json(criterion));
     found["details"] = details;
     found["statements"] = statements(valuation);
-    for (std::string const& statement : context.statements)
-        found["statements"].push_back(statement);
     ordered_json all{
         {"name", context.name}, {"kind", "valuation"}, {"software_version", version()}, {"valuation", found}};
     if (context.outliers)
@@ -318,8 +317,6 @@ std::string table(Valuation const& valuation, ValuationContext const& context) {
                             valuation.lds->chance_sd, valuation.lds->constant, valuation.lds->queries));
     text += "This rests on:\n";
     for (std::string const& statement : statements(valuation))
-        text += "  " + statement + "\n";
-    for (std::string const& statement : context.statements)
         text += "  " + statement + "\n";
     return text + (context.outliers ? outliers_text(*context.outliers) : "");
 }

@@ -235,9 +235,11 @@ void Walk::finish(Valuation& valuation) const {
              group.result(credit_.total(), totals_.of(0), credit_.bits(), options_.confidence)});
     if (shapley_ && shapley_->queries() > 0) {
         std::int64_t const length = input_.neighbours.k;
-        bool const exact = static_cast<std::uint64_t>(length) == input_.ids.size();
+        bool const all = static_cast<std::uint64_t>(length) == input_.ids.size();
+        double const error = all ? 0 : 1 / static_cast<double>(length);
+        bool const exact = !input_.exact && !input_.doubled;
         valuation.shapley = {shapley_->values(), options_.shapley_k, length,
-                             exact ? 0 : 1 / static_cast<double>(length), shapley_->queries()};
+                             exact ? error : std::numeric_limits<double>::quiet_NaN(), shapley_->queries()};
     }
     if (subsets_)
         valuation.lds = subsets_->result(options_.confidence);

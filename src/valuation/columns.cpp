@@ -161,6 +161,24 @@ NeighbourLists open_lists(Handle const& file, std::filesystem::path const& path,
             }};
 }
 
+// Lists of the generated samples that GROUP/query names
+SampledLists read_sampled(Handle const& file, std::filesystem::path const& path, std::string const& group,
+                          ValuationInput const& input) {
+    std::string const origin = path.string(), name = group + "/query";
+    auto const queries = read_column<std::int64_t>(file, origin, name, "int64", {0});
+    SampledLists sampled{{queries.begin(), queries.end()},
+                         open_lists(file, path, group, queries.size(), input.ids.size())};
+    for (std::size_t i = 0; i < queries.size(); ++i)
+        if (queries[i] < 0 || sampled.queries[i] >= input.generated_ids.size() ||
+            (i > 0 && queries[i] <= queries[i - 1]))
+            fail(Exit::data, "{}: {}[{}] is {} (must ascend, below {}). Write it so", origin, name, i,
+                 queries[i], input.generated_ids.size());
+    if (sampled.lists.k != input.neighbours.k)
+        fail(Exit::data, "{}: {} has lists of {} rows, {} of {} (they are compared). Write them so", origin,
+             group, sampled.lists.k, kNeighbours, input.neighbours.k);
+    return sampled;
+}
+
 ValuationInput read_from(Handle const& file, std::filesystem::path const& path) {
     std::string const origin = path.string();
     ValuationInput input;
@@ -175,6 +193,12 @@ ValuationInput read_from(Handle const& file, std::filesystem::path const& path) 
     input.neighbours = open_lists(file, path, kNeighbours, m, n);
     if (store::exists(file, kPixelNeighbours))
         input.pixels = open_lists(file, path, kPixelNeighbours, m, n);
+    if (store::exists(file, kToGenerated))
+        input.to_generated = open_lists(file, path, kToGenerated, n, m);
+    if (store::exists(file, kExactNeighbours))
+        input.exact = read_sampled(file, path, kExactNeighbours, input);
+    if (store::exists(file, kDoubledNeighbours))
+        input.doubled = read_sampled(file, path, kDoubledNeighbours, input);
     if (store::exists(file, kHeldOutToTraining))
         input.held_out_to_training = open_lists(file, path, kHeldOutToTraining, 0, n);
     if (store::exists(file, kToHeldOut))

@@ -12,7 +12,6 @@
 #include <faiss/IndexFlat.h>
 
 #include <cmath>
-#include <numeric>
 
 namespace assay::valuation {
 
@@ -55,37 +54,33 @@ std::vector<float> gather_sample(TrainingRows const& rows, std::vector<std::uint
     return comm::gather(rows.comm(), mine);
 }
 
-// Collective
-std::vector<float> find_centroids(TrainingRows const& rows, std::int64_t lists, std::uint64_t seed) {
-    auto const count = static_cast<std::uint64_t>(lists * kSampleOfEachCell);
-    std::vector<float> const sample = gather_sample(
-        rows, draw_rows(static_cast<std::uint64_t>(rows.total()), count, seed, "k-means sample"));
-    std::vector<float> centroids;
-    comm::agree(rows.comm(), [&] {
-        if (rows.comm().is_root())
-            centroids = cluster(sample, rows.width(), lists, seed);
-    });
-    centroids.resize(static_cast<std::size_t>(lists * rows.width()));
-    comm::broadcast_bytes(rows.comm(), centroids.data(), centroids.size() * sizeof(float));
-    return centroids;
-}
-
-std::int64_t lists_for(TrainingRows const& rows, std::int64_t wanted) {
-    std::int64_t const lists = number_of_cells(static_cast<std::uint64_t>(rows.total()), wanted);
-    comm::agree(rows.comm(), [&] {
-        if (lists > rows.total())
-            fail(Exit::usage, "{} inverted lists for {} training rows (some would be empty). Ask for fewer",
-                 lists, rows.total());
-    });
-    return lists;
-}
-
 } // namespace
 
 std::int64_t number_of_cells(std::uint64_t rows, std::int64_t wanted) {
     return wanted > 0 ? wanted
                       : std::min(std::llround(4 * std::sqrt(static_cast<double>(rows))),
                                  static_cast<long long>(rows));
+}
+
+std::vector<float> place_cells(TrainingRows const& rows, IvfOptions const& options) {
+    std::int64_t const lists = number_of_cells(static_cast<std::uint64_t>(rows.total()), options.lists);
+    comm::agree(rows.comm(), [&] {
+        if (lists > rows.total())
+            fail(Exit::usage, "{} inverted lists for {} training rows (some would be empty). Ask for fewer",
+                 lists, rows.total());
+    });
+    std::vector<float> const sample =
+        gather_sample(rows, draw_rows(static_cast<std::uint64_t>(rows.total()),
+                                      static_cast<std::uint64_t>(lists * kSampleOfEachCell), options.seed,
+                                      "k-means sample"));
+    std::vector<float> centroids;
+    comm::agree(rows.comm(), [&] {
+        if (rows.comm().is_root())
+            centroids = cluster(sample, rows.width(), lists, options.seed);
+    });
+    centroids.resize(static_cast<std::size_t>(lists * rows.width()));
+    comm::broadcast_bytes(rows.comm(), centroids.data(), centroids.size() * sizeof(float));
+    return centroids;
 }
 
 struct InvertedLists::State {
@@ -98,11 +93,11 @@ struct InvertedLists::State {
     std::vector<std::int32_t> members; // slice rows, by list
     std::vector<std::int64_t> sizes;   // of lists, on all ranks together
 
-    State(TrainingRows const& training, IvfOptions const& options)
+    State(TrainingRows const& training, std::vector<float> placed, std::int64_t wanted)
         : rows(training),
-          lists(lists_for(training, options.lists)),
-          probes(std::min(options.probes, lists)),
-          values(find_centroids(training, lists, options.seed)),
+          lists(static_cast<std::int64_t>(placed.size()) / training.width()),
+          probes(std::min(wanted, lists)),
+          values(std::move(placed)),
           centroids({}, in_memory(values, static_cast<std::uint64_t>(rows.width())), Distance::squared_l2,
                     Storage::float32),
           probed({}, in_memory(values, static_cast<std::uint64_t>(rows.width())),
@@ -167,8 +162,8 @@ struct InvertedLists::State {
     }
 };
 
-InvertedLists::InvertedLists(TrainingRows const& rows, IvfOptions const& options)
-    : state_(std::make_unique<State>(rows, options)) {}
+InvertedLists::InvertedLists(TrainingRows const& rows, std::vector<float> centroids, std::int64_t probes)
+    : state_(std::make_unique<State>(rows, std::move(centroids), probes)) {}
 InvertedLists::~InvertedLists() = default;
 InvertedLists::InvertedLists(InvertedLists&&) noexcept = default;
 
@@ -192,38 +187,6 @@ Neighbours InvertedLists::search(QueryBlock block, std::int64_t k, int owner) co
         }
     });
     return rows.merge(std::move(best), k, owner);
-}
-
-Recall measure_recall(TrainingRows const& rows, InvertedLists const& lists, FeatureMatrix const& queries,
-                      std::int64_t k, std::uint64_t count, std::uint64_t seed) {
-    comm::Communicator const& comm = rows.comm();
-    std::vector<std::uint64_t> const drawn = draw_rows(queries.rows, count, seed, "recall");
-    QueryBlock block{queries.name, 0, std::vector<float>(drawn.size() * queries.width)};
-    comm::agree(comm, [&] {
-        if (comm.is_root())
-            for (std::size_t i = 0; i < drawn.size(); ++i)
-                queries.read(drawn[i], 1, std::span(block.values).subspan(i * queries.width, queries.width));
-    });
-    comm::broadcast_bytes(comm, block.values.data(), block.values.size() * sizeof(float));
-    Neighbours const exact = Searcher(rows).search(block, k, 0), found = lists.search(block, k, 0);
-    Recall recall;
-    recall.of_queries.resize(drawn.size());
-    auto const length = static_cast<std::size_t>(k);
-    for (std::size_t q = 0; comm.is_root() && q < drawn.size(); ++q) {
-        auto const begin = found.distances.begin() + static_cast<std::ptrdiff_t>(q * length);
-        double const farthest = exact.distances[(q + 1) * length - 1];
-        recall.of_queries[q] = static_cast<double>(std::upper_bound(begin, begin + k, farthest) - begin) /
-                               static_cast<double>(k);
-    }
-    comm::broadcast_bytes(comm, recall.of_queries.data(), recall.of_queries.size() * sizeof(double));
-    std::vector<double> sorted = recall.of_queries;
-    std::sort(sorted.begin(), sorted.end());
-    if (sorted.empty())
-        return recall;
-    recall.mean = std::accumulate(sorted.begin(), sorted.end(), 0.) / static_cast<double>(sorted.size());
-    recall.fifth_percentile = sorted[sorted.size() / 20];
-    recall.minimum = sorted.front();
-    return recall;
 }
 
 } // namespace assay::valuation

@@ -46,7 +46,9 @@ void append_rows(Criterion const& criterion, std::vector<double>& table) {
 
 store::Metrics row_values(Valuation const& valuation) {
     store::Metrics values{kValues, {}, {}, {}};
-    values.tables = {{"credit", valuation.credit}, {"standard_error", valuation.standard_error}};
+    values.tables = {{"credit", valuation.credit},
+                     {"standard_error", valuation.standard_error},
+                     {"distance", valuation.mean_distance}};
     if (valuation.shapley)
         values.tables.emplace_back("shapley", valuation.shapley->values);
     values.integers = {{"hits", valuation.hits}};
@@ -94,6 +96,10 @@ Numbers numbers_of(Valuation const& valuation) {
     NearerTest const nearer = memorisation.nearer.value_or(NearerTest{kNone, kNone, kNone});
     CopyingTest const copying = memorisation.copying.value_or(CopyingTest{kNone, kNone});
     Lds const lds = valuation.lds.value_or(Lds{kNone, {kNone, kNone}, kNone, kNone, 0, 0, 0});
+    double const nan = kNone;
+    SearchCheck const none{0, {nan, nan}, nan, nan, nan, nan, nan};
+    SearchCheck const approximate = valuation.approximate.value_or(none),
+                      reranked = valuation.reranked.value_or(none);
     return {
         {"training_samples", static_cast<double>(valuation.rows)},
         {"generated_samples", static_cast<double>(valuation.generated)},
@@ -104,6 +110,17 @@ Numbers numbers_of(Valuation const& valuation) {
         {"credit_bits", static_cast<double>(valuation.bits)},
         {"coverage", valuation.coverage},
         {"few_hits", static_cast<double>(valuation.few_hits)},
+        {"recall", approximate.recall.value},
+        {"recall_standard_error", approximate.recall.standard_error},
+        {"recall_fifth_percentile", approximate.fifth_percentile},
+        {"recall_minimum", approximate.minimum},
+        {"approximate_queries", static_cast<double>(approximate.queries)},
+        {"approximate_credit_moved", approximate.credit_moved},
+        {"approximate_class_change", approximate.class_change},
+        {"rerank_queries", static_cast<double>(reranked.queries)},
+        {"rerank_changed", reranked.changed},
+        {"rerank_credit_moved", reranked.credit_moved},
+        {"rerank_class_change", reranked.class_change},
         {"tau", valuation.weights.tau},
         {"effective_number", valuation.weights.effective_number},
         {"top_weight", valuation.weights.top_weight},
@@ -246,6 +263,8 @@ void announce(store::ResultLayout& layout, Extent const& extent, ValuationOption
                 "quality");
     add<double>(layout, path_of(kValues, "standard_error"), {n},
                 "of credit, over the draw of the generated samples", "quality");
+    add<double>(layout, path_of(kValues, "distance"), {n},
+                "mean distance to the nearest generated samples, or of the lists that the sample is in");
     add<std::int64_t>(layout, path_of(kValues, "hits"), {n},
                       "generated samples that it is among the k nearest of");
     announce_groups(layout, "class", extent.labels);

@@ -9,6 +9,7 @@
 #include "assay/valuation/search.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace assay::valuation {
 
@@ -19,6 +20,29 @@ std::string row_column(Search const& search) {
 }
 std::string distance_column(Search const& search) {
     return search.group + "/distance";
+}
+
+std::string centroid_column(Search const& search) {
+    return (search.cells_of.empty() ? search.group : search.cells_of) + "/centroid";
+}
+std::uint64_t cells_of(Search const& search) {
+    return static_cast<std::uint64_t>(number_of_cells(search.space.training.rows, search.ivf->lists));
+}
+
+// Collective. Those that an earlier run has left, or placed now: elsewhere k-means may place others, and
+// lists found with both do not go together
+std::vector<float> cells_in(store::ResultFile& file, Search const& search, TrainingRows const& rows) {
+    std::string const column = centroid_column(search);
+    std::vector<float> cells = file.read<float>(column, 0, cells_of(search));
+    if (std::ranges::none_of(cells, [](float value) { return std::isnan(value); }))
+        return cells;
+    cells = place_cells(rows, *search.ivf);
+    std::vector<store::RowRange> ranges;
+    if (rows.comm().is_root())
+        ranges.push_back({0, cells_of(search)});
+    file.write<float>(column, ranges, std::span(cells).first(rows.comm().is_root() ? cells.size() : 0));
+    file.commit({});
+    return cells;
 }
 
 std::uint64_t checksum(Neighbours const& lists) {
@@ -52,12 +76,13 @@ struct Block {
 class Engine {
   public:
     // Collective
-    Engine(comm::Communicator const& comm, Search const& search, std::string const& device)
+    Engine(comm::Communicator const& comm, store::ResultFile& file, Search const& search,
+           std::string const& device)
         : search_(search),
           rows_(comm, search.space.training, search.space.distance, search.space.storage),
           searcher_(rows_, {.device = device}) {
         if (search.ivf)
-            inverted_.emplace(rows_, *search.ivf);
+            inverted_.emplace(rows_, cells_in(file, search, rows_), search.ivf->probes);
         if (!search.rerank)
             return;
         Space const& second = search.rerank->space;
@@ -145,7 +170,7 @@ class Loop {
 
     // Missing blocks [begin, end) are those of one search
     void run_search(Search const& search, std::size_t begin, std::size_t end, pass::Progress& progress) {
-        Engine engine(comm_, search, options_.device);
+        Engine engine(comm_, file_, search, options_.device);
         Block next = start(search, begin);
         for (std::size_t i = begin; i < end; ++i) {
             Block block = std::move(next);
@@ -252,10 +277,19 @@ pass::ShardPlan neighbour_shards(std::span<Search const> searches, std::uint64_t
 std::vector<store::Column> neighbour_columns(Search const& search) {
     store::Shape const shape{search.space.queries.rows, static_cast<std::uint64_t>(search.k)};
     Distance const distance = search.rerank ? search.rerank->space.distance : search.space.distance;
-    return {{row_column(search), store::native_type<std::int64_t>(), shape,
-             fmt::format("{}: rows of the nearest training samples, nearest first", search.name), "1", ""},
-            {distance_column(search), store::native_type<double>(), shape,
-             fmt::format("{}: their distances ({})", search.name, name_of(distance)), "1", ""}};
+    std::vector<store::Column> columns{
+        {row_column(search), store::native_type<std::int64_t>(), shape,
+         fmt::format("{}: rows of the nearest samples, nearest first", search.name), "1", ""},
+        {distance_column(search), store::native_type<double>(), shape,
+         fmt::format("{}: their distances ({})", search.name, name_of(distance)), "1", ""}};
+    if (search.ivf && search.cells_of.empty())
+        columns.push_back({centroid_column(search),
+                           store::native_type<float>(),
+                           {cells_of(search), search.space.training.width},
+                           "centers of the cells of the approximate search",
+                           "1",
+                           ""});
+    return columns;
 }
 
 pass::PassSummary find_neighbours(comm::Communicator const& comm, store::ResultFile& file,

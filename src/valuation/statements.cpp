@@ -2,12 +2,35 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <cmath>
+
 namespace assay::valuation {
 
 namespace {
 
 std::string percent(double share) {
     return fmt::format("{:.1f} %", 100 * share);
+}
+
+std::string class_text(double change) {
+    return std::isfinite(change) ? fmt::format(", and identical class at k by {:+.2g}", -change) : "";
+}
+
+std::string approximate_text(SearchCheck const& check, std::int64_t k) {
+    return fmt::format(
+        "Neighbours are approximate: recall@{} is {:.4f} (standard error {:.2g}) over {} generated "
+        "samples, {:.4f} at the 5th percentile, {:.4f} at worst. Exact lists would move {} of the "
+        "credit of these{}.",
+        k, check.recall.value, check.recall.standard_error, check.queries, check.fifth_percentile,
+        check.minimum, percent(check.credit_moved), class_text(check.class_change));
+}
+
+std::string reranked_text(SearchCheck const& check) {
+    return fmt::format(
+        "The second space orders what the first proposes: among twice the candidates the k best "
+        "would be others for {} of {} generated samples. That would move {} of the credit of "
+        "these{}.",
+        percent(check.changed), check.queries, percent(check.credit_moved), class_text(check.class_change));
 }
 
 } // namespace
@@ -26,10 +49,17 @@ std::vector<std::string> statements(Valuation const& valuation) {
         "Intervals and standard errors cover the finite generated sample only: generator and training are "
         "taken as they are. Each holds for one sample or group by itself; what is picked out for being "
         "largest is partly so by chance.");
+    if (valuation.approximate)
+        result.push_back(approximate_text(*valuation.approximate, valuation.options.k));
+    if (valuation.reranked)
+        result.push_back(reranked_text(*valuation.reranked));
     result.push_back(
-        fmt::format("Samples with credit 0 were among the k nearest of no generated sample, or weighed "
+        fmt::format("Samples with credit 0 were {} of no generated sample, or weighed "
                     "nothing there; coverage is "
                     "{}. {} samples are in fewer than {} lists: their standard errors are not to be trusted.",
+                    valuation.approximate ? "found among the k nearest"
+                    : valuation.reranked  ? "among the k best"
+                                          : "among the k nearest",
                     percent(valuation.coverage), valuation.few_hits, kFewHits));
     if (valuation.memorisation.copying || valuation.memorisation.nearer ||
         !valuation.memorisation.candidates.empty())
@@ -40,9 +70,11 @@ std::vector<std::string> statements(Valuation const& valuation) {
     if (valuation.shapley)
         result.push_back(
             fmt::format("Shapley values are those of a {}-nearest-neighbour classifier of the generated "
-                        "samples' labels, truncated: "
-                        "each is off by at most {:.3g}. They are not the Shapley values of the generator.",
-                        valuation.shapley->k, valuation.shapley->error));
+                        "samples' labels, truncated: {}. They are not the Shapley values of the generator.",
+                        valuation.shapley->k,
+                        std::isfinite(valuation.shapley->error)
+                            ? fmt::format("each is off by at most {:.3g}", valuation.shapley->error)
+                            : "by how much each is off is unknown, for the lists need not hold the nearest"));
     if (valuation.identical_class || !valuation.identical_attribute.empty())
         result.push_back(
             "Identical class and attributes test the features, not attribution: any nearest-neighbour "

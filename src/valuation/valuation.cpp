@@ -5,6 +5,7 @@
 #include "assay/base/stats.hpp"
 #include "assay/valuation/lists.hpp"
 #include "valuation/collect.hpp"
+#include "valuation/search_check.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -66,6 +67,8 @@ void check_input(ValuationInput const& input) {
         check(input.pixels->queries, m, "neighbour lists in pixels", false);
     if (input.to_held_out)
         check(input.to_held_out->queries, m, "lists of held-out neighbours", false);
+    if (input.to_generated)
+        check(input.to_generated->queries, n, "lists of generated neighbours", false);
     check_unique(input.ids, "training");
     check_unique(input.generated_ids, "generated");
 }
@@ -223,6 +226,16 @@ Memorisation memorisation_of(ValuationInput const& input, ValuationOptions const
     return found;
 }
 
+// [N]
+std::vector<double> mean_distances(NeighbourLists const& lists) {
+    std::vector<double> means;
+    means.reserve(lists.queries);
+    for_each_list(lists, [&](std::uint64_t, auto, std::span<double const> distances) {
+        means.push_back(mean(distances));
+    });
+    return means;
+}
+
 // Rows in order of (value, row), the first `count`
 std::vector<std::int64_t> lowest_rows(std::span<double const> values, std::size_t count) {
     std::vector<std::int64_t> rows(values.size());
@@ -258,6 +271,12 @@ Valuation value(ValuationInput const& input, ValuationOptions const& options) {
             walk.add_pixels(j, list);
         });
     walk.finish(valuation);
+    if (input.to_generated)
+        valuation.mean_distance = mean_distances(*input.to_generated);
+    if (input.exact)
+        valuation.approximate = check_search(input, *input.exact, splitting);
+    if (input.doubled)
+        valuation.reranked = check_search(input, *input.doubled, splitting);
     valuation.concentration = concentration_of(walk.credit());
     valuation.memorisation = memorisation_of(input, options, walk.nearest());
     valuation.top = listed_rows(input, options, splitting, walk.credit());

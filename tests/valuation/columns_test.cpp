@@ -74,6 +74,7 @@ TEST(ReadColumns, TakesAllThereIs) {
     TempDir const dir;
     Labels const labels{0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, -1}, groups(kRows, -70),
         generated_labels(kQueries, 1);
+    Neighbours const first_lists = naive_lists(random_points(1, kRows), random_points(2, 2), 5);
     ValuationInput const input = read_columns(write(dir / "a.h5", [&](store::Handle const& file) {
         write_column(file, "/samples/label", labels);
         write_column(file, "/samples/group", groups);
@@ -86,6 +87,12 @@ TEST(ReadColumns, TakesAllThereIs) {
                     naive_lists(random_points(4, 30), random_points(2, kQueries), 1));
         write_lists(file, "/held_out_to_training",
                     naive_lists(random_points(1, kRows), random_points(4, 30), 1));
+        write_lists(file, "/generated_neighbours",
+                    naive_lists(random_points(2, kQueries), random_points(1, kRows), 2));
+        for (std::string const group : {"/exact_neighbours", "/doubled_neighbours"}) {
+            write_lists(file, group, first_lists);
+            write_column(file, group + "/query", Labels{0, 1});
+        }
         write_column(file, "/truth/ood", std::vector<std::uint8_t>(kRows, 7)); // must not be looked at
     }));
     EXPECT_EQ(input.labels, labels);
@@ -97,7 +104,25 @@ TEST(ReadColumns, TakesAllThereIs) {
     EXPECT_EQ(input.pixels->k, 3);
     EXPECT_EQ(input.to_held_out->queries, kQueries);
     EXPECT_EQ(input.held_out_to_training->queries, 30u);
+    EXPECT_EQ(input.to_generated->queries, kRows);
+    EXPECT_EQ(input.exact->queries, (std::vector<std::uint64_t>{0, 1}));
+    EXPECT_EQ(input.doubled->lists.read(0, 2).rows, first_lists.rows);
     EXPECT_NO_THROW(value(input, {.k = 5}));
+}
+
+TEST(ReadColumns, ListsThatCheckOthersMustBeLikeThem) {
+    TempDir const dir;
+    auto const with = [&](Labels const& queries, std::int64_t k) {
+        return problem(write(dir / "a.h5", [&](store::Handle const& file) {
+            write_lists(file, "/exact_neighbours",
+                        naive_lists(random_points(1, kRows), random_points(2, 2), k));
+            write_column(file, "/exact_neighbours/query", queries);
+        }));
+    };
+    expect_in(with({1, 0}, 5), {"/exact_neighbours/query[1] is 0", "must ascend"});
+    expect_in(with({0, kQueries}, 5), {"/exact_neighbours/query[1] is ", "below "});
+    expect_in(with({0}, 5), {"/exact_neighbours/row is int64 [2, 5]"});
+    expect_in(with({0, 1}, 4), {"/exact_neighbours has lists of 4 rows, /neighbours of 5"});
 }
 
 TEST(ReadColumns, LabelsOfNoneAreNoLabels) {

@@ -246,6 +246,37 @@ TEST(NeighbourPass, LooksThroughInvertedListsWhereAsked) {
         EXPECT_GE(found.distances[i], exact.distances[i]);
 }
 
+// What another machine's k-means has placed is gone on with, and shared with the search that says so
+TEST(NeighbourPass, CellsOutliveAnInterruption) {
+    SharedFolder const folder;
+    Case data;
+    auto broken = failing_at(data, 0), searches = data.searches();
+    for (auto* each : {&broken, &searches}) {
+        each->at(0).ivf = IvfOptions{.lists = 12, .probes = 1, .seed = 1};
+        each->at(1) = each->at(0);
+        each->at(1).group = "/again";
+        each->at(1).cells_of = "/neighbours";
+    }
+    broken[1].space.queries.read = searches[1].space.queries.read;
+    error_of([&] { run(world(), folder / "r.h5", broken); });
+    TrainingRows const rows(world(), data.training.features("training"), Distance::l2, Storage::float32);
+    std::vector<float> const cells = place_cells(rows, {.lists = 12, .seed = 2});
+    if (world().is_root()) {
+        store::Handle const file = store::open_to_write(store::partial_of(folder / "r.h5"));
+        store::write_rows(store::open_dataset(file, "/neighbours/centroid"), 0, 12,
+                          store::native_type<float>(), cells.data());
+    }
+    world().barrier();
+    run(world(), folder / "r.h5", searches, true);
+    Neighbours const wanted = InvertedLists(rows, cells, 1).search(data.queries.block(0, 45), 9, 0);
+    for (char const* group : {"/neighbours", "/again"}) {
+        Neighbours const found = lists_in(folder / "r.h5", group, 9);
+        if (world().is_root()) {
+            EXPECT_TRUE(same_bytes(found, wanted)) << group;
+        }
+    }
+}
+
 TEST(NeighbourPass, BadFeaturesStopAllRanks) {
     SharedFolder const folder;
     Case data;

@@ -339,6 +339,45 @@ TEST(Value, AuditUsesWhatListsThereAre) {
     EXPECT_FALSE(value(input, {.k = 20, .distance = "inner_product"}).memorisation.duplicates.has_value());
 }
 
+TEST(Value, ApproximateListsAreComparedWithExactOnes) {
+    // Query 1 misses row 1 and has row 3 instead; query 3, row 5 instead of 4, which is as far
+    ValuationInput input = input_of({2, {0, 1, 0, 3, 4, 5, 2, 5}, {1, 2, 1, 3, 1, 2, 1, 2}}, 6);
+    input.labels = {0, 0, 1, 1, 0, 1};
+    input.generated_labels = {0, 0, 0, 1};
+    ValuationOptions const options{.k = 2, .temperature = Temperature::uniform, .shapley_k = 2};
+    EXPECT_EQ(value(input, options).shapley->error, 0.5);
+    input.exact = {{1, 3}, lists_of({2, {0, 1, 2, 4}, {1, 2, 1, 2}})};
+    Valuation const found = value(input, options);
+    SearchCheck const& check = found.approximate.value();
+    EXPECT_EQ(check.queries, 2u);
+    EXPECT_EQ(check.recall.value, 0.75);
+    EXPECT_EQ(check.recall.standard_error, 0.25); // sd sqrt(1/8) over sqrt(2)
+    EXPECT_EQ(check.minimum, 0.5);
+    EXPECT_EQ(check.fifth_percentile, 0.5);
+    EXPECT_EQ(check.changed, 1);
+    EXPECT_EQ(check.credit_moved, 0.5); // half of either's credit
+    EXPECT_EQ(check.class_change, 0.25 * (1 + 2) - 0.25 * (2 + 1));
+    EXPECT_FALSE(found.reranked.has_value());
+    EXPECT_TRUE(std::isnan(found.shapley->error)); // a nearer row may be missing
+    input.doubled = std::exchange(input.exact, {});
+    EXPECT_EQ(value(input, options).reranked->credit_moved, 0.5);
+    EXPECT_FALSE(value(input, options).approximate.has_value());
+    std::string all;
+    for (std::string const& statement : statements(found))
+        all += statement + "\n";
+    expect_in(all, {"recall@2 is 0.7500 (standard error 0.25) over 2 generated samples, 0.5000 at the 5th",
+                    "move 50.0 % of the credit", "found among the k nearest", "is unknown"});
+}
+
+TEST(Value, DistancesAreThoseToGeneratedSamplesWhereTheyAreKnown) {
+    ValuationInput input = input_of({1, {0, 1}, {1, 1}}, 3);
+    input.to_generated = lists_of({2, {0, 1, 1, 0, 0, 1}, {1, 3, 1, 5, 6, 8}});
+    EXPECT_EQ(value(input, {.k = 1}).mean_distance, (Values{2, 3, 7}));
+    input.to_generated = lists_of({1, {0, 1}, {1, 1}});
+    expect_in(error_of(Exit::data, [&] { value(input, {.k = 1}); }),
+              {"2 lists of generated neighbours for 3 samples"});
+}
+
 TEST(Value, RefusesWhatDoesNotFit) {
     ValuationInput input = example();
     auto const usage = [&](ValuationOptions const& options) {

@@ -279,9 +279,9 @@ struct Features {
 
 struct Valuation {
     std::int64_t k = 50, depth = 100, rerank = 200, bootstrap = 200, shapley_k = 5, lists = 0, probes = 16,
-                 recall_queries = 256, listed = 100;
+                 checked_queries = 256, nearest_generated = 5, listed = 100;
     std::string distance = "l2", temperature = "perplexity", quality = "none", quality_mode = "mean1",
-                search = "exact", pixel_baseline = "no", lds;
+                search = "exact", pixel_baseline = "auto", lds;
     double perplexity = 10, confidence = 0.95, removal_share = 0.1, memory = 0;
     void fields(auto&& visit) {
         visit("k", k, in(1, 1000), "", "nearest training samples that share the credit for a generated one");
@@ -307,11 +307,15 @@ struct Valuation {
         visit("search", search, one_of({"exact", "ivf"}), "", "ivf: approximate, with its recall measured");
         visit("lists", lists, in(0, 1e7), "", "ivf: inverted lists; 0 = 4 sqrt(N)");
         visit("probes", probes, in(1, 1e7), "", "ivf: lists searched per query");
-        visit("recall_queries", recall_queries, in(1, 1e6), "samples",
-              "ivf: queries on which recall is measured");
+        visit("checked_queries", checked_queries, in(2, 1e5), "samples",
+              "generated samples on which a search that is approximate, or ranks again, is checked");
         visit("rerank", rerank, in(1, 4096), "", "candidates that the second space puts in order");
-        visit("pixel_baseline", pixel_baseline, one_of({"no", "yes"}), "",
-              "also search in stored values, for comparison");
+        visit(
+            "nearest_generated", nearest_generated, in(0, 100), "",
+            "generated samples whose mean distance to a training sample orders those of equal credit, after "
+            "a search the other way round; 0: none, nor with ivf");
+        visit("pixel_baseline", pixel_baseline, one_of({"auto", "no", "yes"}), "",
+              "also search in stored values, for comparison; auto: for samples of up to 4096 values");
         visit("lds", lds, any(), "path",
               "retraining outputs (docs/valuation.md): linear datamodeling score; empty = none");
         visit("memory", memory, in(0, 1e6), "GiB", "that a rank may use; 0 = its share of what its host has");

@@ -18,8 +18,6 @@ struct ValuationContext {
     std::string name;
     std::vector<std::uint64_t> ids, generated_ids;    //!< [N], [m]
     std::optional<valuation::OutlierScores> outliers; //!< C3, from read_outlier_scores()
-    //! What else a reader must be told with the numbers: of an approximate search, its recall.
-    std::vector<std::string> statements;
 };
 
 //! Local. C3, where the file has /truth/ood, uint8 [N]. Only reports call this; no value rests on it.

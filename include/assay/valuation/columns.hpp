@@ -23,6 +23,11 @@ inline constexpr char const* kNeighbours = "/neighbours";                  //!< 
 inline constexpr char const* kPixelNeighbours = "/pixel_neighbours";       //!< the same in raw pixels
 inline constexpr char const* kToHeldOut = "/held_out_neighbours";          //!< held-out rows, [m, >= 1]
 inline constexpr char const* kHeldOutToTraining = "/held_out_to_training"; //!< training rows, [h, >= 1]
+inline constexpr char const* kToGenerated = "/generated_neighbours";       //!< generated samples, [N, >= 1]
+inline constexpr char const* kExactNeighbours =
+    "/exact_neighbours"; //!< of the generated samples `query`, [n, k]
+inline constexpr char const* kDoubledNeighbours =
+    "/doubled_neighbours"; //!< the same, from twice the candidates
 inline constexpr char const* kValues = "/values";
 inline constexpr char const* kMetrics = "/metrics/valuation";
 

@@ -22,14 +22,18 @@ struct IvfOptions {
     std::uint64_t seed = 0;   //!< of the sample that places the cells
 };
 
-//! The rows of each cell, on the rank that holds them. `rows` must outlive it. The same lists on any number
-//! of ranks, but for the k-means that places the cells (faiss, 10 iterations on 64 rows per cell, drawn by
-//! hash, on root): that repeats its bits on the same machine with the same number of threads only.
+//! Collective. The centroids of the cells, [lists, width], by k-means (faiss, 10 iterations on 64 rows per
+//! cell, drawn by hash, on root). Their bits repeat on the same machine with the same number of threads only:
+//! whoever goes on with a search elsewhere must keep them. Root holds the sample twice meanwhile.
+//! Error(usage) unless lists are at most the rows.
+std::vector<float> place_cells(TrainingRows const& rows, IvfOptions const& options);
+
+//! The rows of each cell, on the rank that holds them. `rows` must outlive it. The same on any number of
+//! ranks.
 class InvertedLists {
   public:
-    //! Collective. Root holds the sample meanwhile: 64 x lists x width floats. Error(usage) unless lists are
-    //! at most the rows.
-    InvertedLists(TrainingRows const& rows, IvfOptions const& options);
+    //! Collective. centroids: as place_cells() returns them.
+    InvertedLists(TrainingRows const& rows, std::vector<float> centroids, std::int64_t probes);
     ~InvertedLists();
     InvertedLists(InvertedLists&&) noexcept;
 
@@ -40,17 +44,5 @@ class InvertedLists {
     struct State;
     std::unique_ptr<State> state_;
 };
-
-//! Share of the k nearest rows that the lists found, any row at most as far as the k-th nearest counting as
-//! one of them.
-struct Recall {
-    std::vector<double> of_queries; //!< in [0, 1], one per query
-    double mean = 0, fifth_percentile = 0, minimum = 0;
-};
-
-//! Collective. On `count` queries drawn by hash (all if there are fewer), against the exact search; the same
-//! on all ranks.
-Recall measure_recall(TrainingRows const& rows, InvertedLists const& lists, FeatureMatrix const& queries,
-                      std::int64_t k, std::uint64_t count, std::uint64_t seed);
 
 } // namespace assay::valuation

@@ -38,7 +38,11 @@ struct Search {
     std::int64_t k = 50;
     std::string group; //!< "/neighbours"
     std::optional<Rerank> rerank = {};
-    std::optional<IvfOptions> ivf = {}; //!< approximate: measure_recall() goes with the result
+    //! Approximate, so that an exact search of some of the queries goes with it. The centroids of its cells
+    //! are kept in GROUP/centroid, float32 [lists, width].
+    std::optional<IvfOptions> ivf = {};
+    //! The group of an earlier search of the same rows whose cells are used; empty: cells of its own.
+    std::string cells_of = "";
 };
 
 //! Local. How many rows of the search's own space are looked for, of `rows`: k, or the candidates of a

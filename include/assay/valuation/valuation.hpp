@@ -18,6 +18,12 @@
 
 namespace assay::valuation {
 
+//! Lists of some generated samples alone, ascending, against which those of all are checked.
+struct SampledLists {
+    std::vector<std::uint64_t> queries;
+    NeighbourLists lists; //!< as long as those of all
+};
+
 //! N training rows, m generated samples, each list of the latter over rows of the former. An array that may
 //! be empty is left out where there is nothing.
 struct ValuationInput {
@@ -32,6 +38,9 @@ struct ValuationInput {
     std::optional<NeighbourLists> pixels;               //!< nearest rows in raw pixels
     std::optional<NeighbourLists> to_held_out;          //!< [m, >= 1] nearest held-out rows
     std::optional<NeighbourLists> held_out_to_training; //!< [h, >= 1] nearest rows of the held-out samples
+    std::optional<NeighbourLists> to_generated;         //!< [N, >= 1] nearest generated samples of each row
+    std::optional<SampledLists> exact;                  //!< where lists are approximate: exact ones
+    std::optional<SampledLists> doubled; //!< where they are ranked again: among twice the candidates
     std::optional<SubsetModels> subset_models;
 };
 
@@ -77,12 +86,25 @@ struct ListedRow {
     Interval interval; //!< of its credit
 };
 
+//! How lists of a shortened search differ from those of one that spares nothing, or less.
+struct SearchCheck {
+    std::uint64_t queries = 0; //!< generated samples that it was measured on
+    Rate recall;               //!< share of the right k rows that lists have, equal distances as good
+    double fifth_percentile = 0, minimum = 0; //!< of recall, over these generated samples
+    double changed = 0;                       //!< share of them whose k rows are others
+    double credit_moved = 0; //!< half the sum of |difference| over rows, over these samples' credit
+    //! C1 at k, that of the lists minus that of the right ones. NaN without labels.
+    double class_change = std::numeric_limits<double>::quiet_NaN();
+};
+
 //! KNN-Shapley values.
 struct Shapley {
     std::vector<double> values;     //!< [N]
     std::int64_t k = 0, length = 0; //!< K, and the lists' length
-    double error = 0;               //!< at most, of every value: 1/length, or 0 where lists hold all rows
-    std::uint64_t queries = 0;      //!< generated samples with a label
+    //! At most, of every value: 1/length, or 0 where lists hold all rows; NaN where lists were approximate or
+    //! ranked again.
+    double error = 0;
+    std::uint64_t queries = 0; //!< generated samples with a label
 };
 
 struct Valuation {
@@ -95,9 +117,13 @@ struct Valuation {
     // Of every row, [N]
     std::vector<double> credit, standard_error; //!< the latter over the draw of the generated samples
     std::vector<std::int64_t> hits;             //!< lists that the row is in
-    std::vector<double> mean_distance;          //!< over the stored lists that the row is in; NaN in none
-    std::vector<std::int64_t> pixel_hits;       //!< lists in raw pixels; empty without
-    std::optional<Shapley> shapley;             //!< where both sides have labels and lists are long enough
+    //! To the generated samples nearest to the row; without those lists, over the lists that the row is in,
+    //! NaN in none.
+    std::vector<double> mean_distance;
+    std::vector<std::int64_t> pixel_hits; //!< lists in raw pixels; empty without
+    std::optional<Shapley> shapley;       //!< where both sides have labels and lists are long enough
+
+    std::optional<SearchCheck> approximate, reranked;
 
     WeightSummary weights, paper; //!< as asked for; and with temperature 1 beside it
     double coverage = 0;          //!< share of rows that have credit
