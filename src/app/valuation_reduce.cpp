@@ -1,5 +1,6 @@
 #include "app/valuation_reduce.hpp"
 
+#include "assay/base/log.hpp"
 #include "assay/valuation/columns.hpp"
 #include "assay/valuation/removal.hpp"
 
@@ -28,11 +29,14 @@ void write_removal_lists(std::filesystem::path const& folder, ReducedValuation c
                          job::Job const& job) {
     if (job.valuation.removal_share == 0)
         return;
-    valuation::write_removal_lists(folder / "removal",
-                                   valuation::removal_lists(reduced.valuation.credit,
-                                                            reduced.valuation.mean_distance,
-                                                            reduced.context.ids, job.valuation.removal_share,
-                                                            static_cast<std::uint64_t>(job.job.seed)));
+    valuation::RemovalLists const lists = valuation::removal_lists(
+        reduced.valuation.credit, reduced.valuation.mean_distance, reduced.context.ids,
+        job.valuation.removal_share, static_cast<std::uint64_t>(job.job.seed));
+    if (lists.tied > 0)
+        spdlog::warn("{}: {} of the {} samples were drawn among equal ones, in no list (set "
+                     "valuation.nearest_generated to tell them apart)",
+                     (folder / "removal/bottom.h5").string(), lists.tied, lists.bottom.size());
+    valuation::write_removal_lists(folder / "removal", lists);
 }
 
 } // namespace assay::app

@@ -188,6 +188,8 @@ Handle open_to_read(std::filesystem::path const& path) {
     std::error_code ignored;
     if (!std::filesystem::exists(path, ignored))
         fail(Exit::data, "{}: no such file. Check the path", path.string());
+    if (std::filesystem::is_directory(path, ignored))
+        fail(Exit::data, "{}: a folder, not a file. Name the file in it", path.string());
     if (::access(path.c_str(), R_OK) != 0)
         fail(Exit::io, "{}: cannot be read (no permission). Change its mode or owner", path.string());
     if (H5Fis_hdf5(path.c_str()) <= 0)

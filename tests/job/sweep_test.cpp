@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <functional>
 
 namespace assay::job {
@@ -123,6 +125,23 @@ TEST(Sweep, WrongSectionsAreRefused) {
 TEST(Sweep, AKeyOfTheGridIsNotSetBesides) {
     expect_refused([&] { parse_sweep(kGrid, "", {"job.seed=5"}); },
                    {"--set job.seed=5", "--set sweep.grid.job.seed="});
+}
+
+// Those of jobs/, paper-scale ones included: only their data may be missing
+TEST(JobFiles, AreFine) {
+    std::size_t seen = 0;
+    for (auto const& entry : std::filesystem::recursive_directory_iterator(ASSAY_JOBS)) {
+        if (entry.path().extension() != ".toml")
+            continue;
+        ++seen;
+        std::ifstream file(entry.path());
+        std::string const text{std::istreambuf_iterator<char>(file), {}};
+        EXPECT_NO_THROW(text.find("[sweep") == std::string::npos
+                            ? check(read(entry.path()))
+                            : static_cast<void>(read_sweep(entry.path())))
+            << entry.path();
+    }
+    EXPECT_GE(seen, 15U);
 }
 
 TEST(Sweep, AJobOfItsOwnHasNone) {
