@@ -78,29 +78,20 @@ std::vector<ComputedSpace> computed_spaces(JobRun const& run, Sides const& sides
 // Collective. Those that an earlier run has left, or fitted now: on another machine they may be others, and
 // coordinates along both cannot be compared
 model::Pca components_in(JobRun const& run, Sides const& sides, store::ResultFile& file) {
-    std::uint64_t const width = sides.training.info().sample_elements();
-    auto const size = static_cast<std::int64_t>(width);
-    auto const there = [](std::vector<double> const& values) {
-        return std::ranges::none_of(values, [](double value) { return std::isnan(value); });
-    };
-    std::vector<double> mean = file.read<double>(kPcaMean, 0, width),
-                        basis = file.read<double>(kPcaBasis, 0, width);
-    if (there(mean) && there(basis))
-        return {torch::tensor(mean, torch::kFloat64), torch::tensor(basis, torch::kFloat64).view({size, -1})};
+    auto const width = static_cast<std::int64_t>(sides.training.info().sample_elements());
+    std::optional<std::vector<double>> const mean = file.kept(kPcaMean), basis = file.kept(kPcaBasis);
+    if (mean && basis)
+        return {torch::tensor(*mean, torch::kFloat64),
+                torch::tensor(*basis, torch::kFloat64).view({width, -1})};
     model::Pca const pca =
         model::fit_pca(run.comm, sides.training, run.job.features.components, run.shard_size(),
                        normalisation_of(run.job.features), run.placement.device);
-    std::vector<store::RowRange> ranges;
-    if (run.comm.is_root())
-        ranges.push_back({0, width});
-    auto const write = [&](char const* column, torch::Tensor const& tensor) {
+    auto const keep = [&](char const* column, torch::Tensor const& tensor) {
         torch::Tensor const host = tensor.to(torch::kCPU).contiguous();
-        std::span const values(host.data_ptr<double>(), static_cast<std::size_t>(host.numel()));
-        file.write<double>(column, ranges, run.comm.is_root() ? values : values.first(0));
+        file.keep(column, {host.data_ptr<double>(), static_cast<std::size_t>(host.numel())});
     };
-    write(kPcaMean, pca.mean);
-    write(kPcaBasis, pca.basis);
-    file.commit({});
+    keep(kPcaMean, pca.mean);
+    keep(kPcaBasis, pca.basis);
     return pca;
 }
 
@@ -113,7 +104,7 @@ void require_comparable(std::span<float const> row, bool direction, std::string 
         fail(Exit::data,
              "{} are all zeros (the cosine, and features.normalise=\"l2\", need a direction). Drop the "
              "sample, "
-             "or use another distance",
+             "or use neither",
              where);
 }
 

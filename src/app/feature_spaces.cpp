@@ -5,6 +5,7 @@
 #include "assay/store/array.hpp"
 #include "assay/valuation/distance.hpp"
 #include "assay/valuation/given_features.hpp"
+#include "assay/valuation/training_rows.hpp"
 
 #include <cmath>
 
@@ -76,13 +77,19 @@ FeatureSpace space_of(JobRun const& run, Sides const& sides, std::string const& 
     return space;
 }
 
-// Collective. Looks at every row; returns the width
-std::uint64_t check_rows(comm::Communicator const& comm, FeatureSpace const& space) {
-    comm::agree(comm, [&] {
+// Collective. Looks at every row as the search will; returns the width
+std::uint64_t check_rows(JobRun const& run, FeatureSpace const& space) {
+    valuation::Distance const distance = valuation::distance_named(run.job.valuation.distance);
+    valuation::Storage const storage = valuation::storage_named(run.job.features.storage);
+    comm::agree(run.comm, [&] {
         auto const check = [&](FeatureMatrix const& matrix) {
             valuation::require_same_width(space.training, matrix);
-            data::Slice const mine = data::my_slice(comm, matrix.rows);
-            valuation::check_features(matrix, mine.begin, mine.end);
+            data::Slice const mine = data::my_slice(run.comm, matrix.rows);
+            valuation::check_features(prepared(matrix, run.job.features), mine.begin, mine.end,
+                                      [&](std::span<float> row, std::uint64_t number) {
+                                          valuation::make_comparable(row, distance, storage, matrix.name,
+                                                                     number);
+                                      });
         };
         check(space.training);
         check(space.generated);
@@ -98,10 +105,11 @@ std::uint64_t check_space(JobRun const& run, Sides const& sides, std::string con
         return 0;
     if (is_computed(kind))
         return check_computed(run, sides, second);
-    // Stored values are known to be finite
-    if (kind == "pixels" && row_check(run.job) == valuation::RowCheck::finite)
+    // Bytes are comparable in any case
+    if (kind == "pixels" && sides.training.info().type == data::SampleType::uint8 &&
+        row_check(run.job) == valuation::RowCheck::finite)
         return sides.training.info().sample_elements();
-    return check_rows(run.comm, comm::agree(run.comm, [&] { return space_of(run, sides, kind, second); }));
+    return check_rows(run, comm::agree(run.comm, [&] { return space_of(run, sides, kind, second); }));
 }
 
 FeatureSpace prepared(FeatureSpace space, job::Features const& features) {

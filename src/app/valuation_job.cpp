@@ -38,14 +38,15 @@ GenerationPlan generation_plan(JobRun const& run, Files const& files) {
     return plan;
 }
 
-// Collective. What this job generates, if nothing is seen to be wrong with that or with the credit for it
-GenerationPlan checked_generation(JobRun const& run) {
+// Collective. What this job generates, if nothing is seen to be wrong with that or with the credit for it,
+// and how large the latter will be
+std::pair<GenerationPlan, ValuationSize> checked_generation(JobRun const& run) {
     Files const files = open_files(run, {});
     check_files(run, files);
     GenerationPlan plan = generation_plan(run, files);
     check_generation(run, plan);
-    check_before_generation(run, files, plan.candidates);
-    return plan;
+    ValuationSize const size = check_before_generation(run, files, plan.candidates);
+    return {std::move(plan), size};
 }
 
 // Collective. Makes the generated samples, unless an earlier run of this job has
@@ -122,7 +123,8 @@ void finish(JobRun const& run, Sides const& sides, pass::PassSummary const& summ
 std::filesystem::path generated_file(JobRun const& run) {
     if (!run.job.valuation_data.generated.empty())
         return run.job.valuation_data.generated;
-    GenerationPlan const plan = checked_generation(run);
+    auto const [plan, size] = checked_generation(run);
+    check_memory(run, size);
     stop_before_work(run.comm, std::filesystem::exists(run.files.generator()));
     make_generated(run, plan);
     return run.files.generated();
@@ -134,6 +136,7 @@ void run_valuation(JobRun const& run) {
     comm::Communicator const& comm = run.comm;
     std::filesystem::path const generated = generated_file(run);
     std::unique_ptr<Subject const> const subject = make_subject(run, open_files(run, generated), generated);
+    check_memory(run, subject->size);
     Sides const& sides = subject->sides;
     spdlog::info("{}: {} training samples, {} generated, {} held-out, {} rank(s), device {}",
                  run.job.job.name, sides.training.size(), sides.generated.size(),
@@ -165,7 +168,8 @@ void run_valuation(JobRun const& run) {
 void check_valuation(JobRun const& run) {
     std::filesystem::path const& generated = run.job.valuation_data.generated;
     if (generated.empty()) {
-        GenerationPlan const plan = checked_generation(run);
+        auto const [plan, size] = checked_generation(run);
+        warn_of_memory(run, size);
         if (run.comm.is_root())
             fmt::print(
                 "{}: fine; {} to train on {} samples, {} to generate and to credit them for, results in "
@@ -175,6 +179,7 @@ void check_valuation(JobRun const& run) {
         return;
     }
     auto const subject = make_subject(run, open_files(run, generated), generated);
+    warn_of_memory(run, subject->size);
     if (run.comm.is_root())
         fmt::print(
             "{}: fine; {} training samples to credit for {} generated ones, space {}, {} neighbours each, "

@@ -33,8 +33,7 @@ void write_removal_lists(std::filesystem::path const& folder, ReducedValuation c
         reduced.valuation.credit, reduced.valuation.mean_distance, reduced.context.ids,
         job.valuation.removal_share, static_cast<std::uint64_t>(job.job.seed));
     if (lists.tied > 0)
-        spdlog::warn("{}: {} of the {} samples were drawn among equal ones, in no list (set "
-                     "valuation.nearest_generated to tell them apart)",
+        spdlog::warn("{}: {} of the {} samples were drawn among ones of equal credit and distance",
                      (folder / "removal/bottom.h5").string(), lists.tied, lists.bottom.size());
     valuation::write_removal_lists(folder / "removal", lists);
 }

@@ -86,7 +86,7 @@ void add_checks(std::vector<Search>& searches, std::vector<std::uint64_t> const&
             check_of(main, queries, "some generated samples, exactly", valuation::kExactNeighbours));
         searches.back().ivf.reset();
     }
-    if (main.rerank) {
+    if (main.rerank && static_cast<std::uint64_t>(main.rerank->candidates) < main.space.training.rows) {
         searches.push_back(check_of(main, queries, "some generated samples, twice the candidates",
                                     valuation::kDoubledNeighbours));
         searches.back().rerank->candidates *= 2;
@@ -108,9 +108,9 @@ bool has_pixel_baseline(JobRun const& run, Sides const& sides) {
     if (job.valuation.pixel_baseline != "auto")
         return job.valuation.pixel_baseline == "yes";
     bool const is_main = job.features.space == "pixels" && job.features.second == "none" &&
-                         job.features.normalise == "none" && job.valuation.search == "exact" &&
-                         job.valuation.distance == "l2";
-    return !is_main && sides.training.info().sample_elements() <= kSmallSample;
+                         job.features.normalise == "none" && job.valuation.distance == "l2";
+    return !is_main && job.valuation.search == "exact" &&
+           sides.training.info().sample_elements() <= kSmallSample;
 }
 
 std::vector<std::uint64_t> checked_queries(JobRun const& run, Sides const& sides) {

@@ -67,7 +67,8 @@ std::uint64_t check_retrainings(JobRun const& run, Sides const& sides, std::uint
 }
 
 // Collective. `generated` samples there are, or will be
-void check_all(JobRun const& run, Sides const& sides, SampleFacts const& facts, std::uint64_t generated) {
+ValuationSize check_all(JobRun const& run, Sides const& sides, SampleFacts const& facts,
+                        std::uint64_t generated) {
     check_counts(run, sides);
     check_facts(run.comm, sides, facts);
     ValuationSize size;
@@ -78,7 +79,7 @@ void check_all(JobRun const& run, Sides const& sides, SampleFacts const& facts, 
     size.held_out = sides.held_out ? sides.held_out->size() : 0;
     size.stored_width = sides.training.info().sample_elements();
     size.pixel_baseline = has_pixel_baseline(run, sides);
-    check_memory(run, size);
+    return size;
 }
 
 } // namespace
@@ -121,12 +122,12 @@ std::unique_ptr<Subject const> make_subject(JobRun const& run, Files const& file
                         std::vector{files.training, files.generated});
     subject->sides = sides_of(run, files);
     subject->facts = comm::agree(run.comm, [&] { return open_facts(run.job, subject->sides); });
-    check_all(run, subject->sides, subject->facts, subject->sides.generated.size());
+    subject->size = check_all(run, subject->sides, subject->facts, subject->sides.generated.size());
     subject->inputs = hash_inputs(run, generated);
     return subject;
 }
 
-void check_before_generation(JobRun const& run, Files const& files, data::View const& training) {
+ValuationSize check_before_generation(JobRun const& run, Files const& files, data::View const& training) {
     data::View const none(files.training, data::Rows::all(0)); // of the shape that they will have
     Sides const sides{training, none,
                       files.held_out
@@ -134,7 +135,7 @@ void check_before_generation(JobRun const& run, Files const& files, data::View c
                                                   "dataset.held_out_count"))
                           : std::nullopt};
     SampleFacts const facts = comm::agree(run.comm, [&] { return open_facts(run.job, sides); });
-    check_all(run, sides, facts, static_cast<std::uint64_t>(run.job.generate.count));
+    return check_all(run, sides, facts, static_cast<std::uint64_t>(run.job.generate.count));
 }
 
 } // namespace assay::app

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "app/valuation_columns.hpp"
+#include "app/valuation_memory.hpp"
 
 #include <memory>
 
@@ -28,15 +29,15 @@ struct Subject {
     Sides sides;
     SampleFacts facts;
     Inputs inputs;
+    ValuationSize size;
 };
 
-//! Collective. Error(usage or data) for whatever is wrong with what the job names or asks for, memory
-//! included.
+//! Collective. Error(usage or data) for whatever is wrong with what the job names or asks for, memory apart.
 std::unique_ptr<Subject const> make_subject(JobRun const& run, Files const& files,
                                             std::filesystem::path const& generated);
 
 //! Collective. The same where the job makes its generated samples itself, before it makes them. `training`:
 //! the samples to be credited.
-void check_before_generation(JobRun const& run, Files const& files, data::View const& training);
+ValuationSize check_before_generation(JobRun const& run, Files const& files, data::View const& training);
 
 } // namespace assay::app

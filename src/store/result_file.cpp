@@ -5,7 +5,9 @@
 #include "assay/comm/collectives.hpp"
 #include "assay/store/array.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <exception>
 #include <functional>
@@ -221,6 +223,29 @@ void ResultFile::fill_with_nan(Column const& column) {
         RowRange const mine{begin, std::min(kPiece, end - begin)};
         write_ranges_of(column.path, {&mine, mine.count ? std::size_t{1} : 0}, column.type, nan.data());
     }
+}
+
+std::optional<std::vector<double>> ResultFile::kept(std::string const& column) const {
+    std::vector<double> values;
+    comm::agree(comm_, [&] {
+        Handle const& opened = dataset(column);
+        std::uint64_t const rows = shape_of(opened).front();
+        values.resize(rows * row_size(opened));
+        if (comm_.is_root())
+            read_rows(opened, 0, rows, native_type<double>(), values.data());
+    });
+    comm::broadcast_bytes(comm_, values.data(), values.size() * sizeof(double));
+    if (std::any_of(values.begin(), values.end(), [](double value) { return std::isnan(value); }))
+        return std::nullopt;
+    return values;
+}
+
+void ResultFile::keep(std::string const& column, std::span<double const> values) {
+    std::uint64_t const rows = shape_of(dataset(column)).front();
+    RowRange const all{0, rows};
+    bool const root = comm_.is_root();
+    write<double>(column, {&all, root ? std::size_t{1} : 0}, values.first(root ? values.size() : 0));
+    commit({});
 }
 
 void ResultFile::write_checksums(std::span<std::uint64_t const> shards,

@@ -65,7 +65,7 @@ void require_good_row(Source const& source, std::uint64_t row, std::span<float c
         fail(Exit::data,
              "{} is all zeros in row {} (id {}); the cosine, and features.normalise=\"l2\", need a "
              "direction. Drop "
-             "the sample, or use another distance",
+             "the sample, or use neither",
              source.where(), row, id());
 }
 
@@ -116,7 +116,8 @@ void require_same_width(FeatureMatrix const& a, FeatureMatrix const& b) {
              a.name, a.width, b.name, b.width);
 }
 
-void check_features(FeatureMatrix const& features, std::uint64_t begin, std::uint64_t end) {
+void check_features(FeatureMatrix const& features, std::uint64_t begin, std::uint64_t end,
+                    std::function<void(std::span<float>, std::uint64_t)> const& check) {
     constexpr std::uint64_t kPiece = 1 << 20; // values
     std::uint64_t const rows = std::max<std::uint64_t>(1, kPiece / features.width);
     std::vector<float> values;
@@ -124,6 +125,8 @@ void check_features(FeatureMatrix const& features, std::uint64_t begin, std::uin
         std::uint64_t const count = std::min(rows, end - first);
         values.resize(count * features.width);
         features.read(first, count, values);
+        for (std::uint64_t i = 0; check && i < count; ++i)
+            check(std::span(values).subspan(i * features.width, features.width), first + i);
     }
 }
 

@@ -9,7 +9,6 @@
 #include "assay/valuation/search.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace assay::valuation {
 
@@ -32,16 +31,10 @@ std::uint64_t cells_of(Search const& search) {
 // Collective. Those that an earlier run has left, or placed now: elsewhere k-means may place others, and
 // lists found with both do not go together
 std::vector<float> cells_in(store::ResultFile& file, Search const& search, TrainingRows const& rows) {
-    std::string const column = centroid_column(search);
-    std::vector<float> cells = file.read<float>(column, 0, cells_of(search));
-    if (std::ranges::none_of(cells, [](float value) { return std::isnan(value); }))
-        return cells;
-    cells = place_cells(rows, *search.ivf);
-    std::vector<store::RowRange> ranges;
-    if (rows.comm().is_root())
-        ranges.push_back({0, cells_of(search)});
-    file.write<float>(column, ranges, std::span(cells).first(rows.comm().is_root() ? cells.size() : 0));
-    file.commit({});
+    if (std::optional<std::vector<double>> const kept = file.kept(centroid_column(search)))
+        return {kept->begin(), kept->end()};
+    std::vector<float> cells = place_cells(rows, *search.ivf);
+    file.keep(centroid_column(search), std::vector<double>(cells.begin(), cells.end()));
     return cells;
 }
 
@@ -284,7 +277,7 @@ std::vector<store::Column> neighbour_columns(Search const& search) {
          fmt::format("{}: their distances ({})", search.name, name_of(distance)), "1", ""}};
     if (search.ivf && search.cells_of.empty())
         columns.push_back({centroid_column(search),
-                           store::native_type<float>(),
+                           store::native_type<double>(),
                            {cells_of(search), search.space.training.width},
                            "centers of the cells of the approximate search",
                            "1",

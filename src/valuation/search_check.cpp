@@ -1,10 +1,10 @@
 #include "valuation/search_check.hpp"
 
+#include "assay/base/stats.hpp"
 #include "assay/valuation/lists.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace assay::valuation {
 
@@ -16,14 +16,10 @@ double recall_of(std::span<double const> found, std::span<double const> referenc
     return static_cast<double>(near) / static_cast<double>(found.size());
 }
 
-// Mean with its standard error
-Rate mean_of(std::vector<double> const& values) {
+// Mean with its standard error, which is none if these are all there are
+Rate mean_of(std::vector<double> const& values, std::uint64_t all) {
     auto const n = static_cast<double>(values.size());
-    double const mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
-    double squares = 0;
-    for (double value : values)
-        squares += (value - mean) * (value - mean);
-    return {mean, std::sqrt(squares / (n - 1) / n)};
+    return {mean(values), values.size() == all ? 0 : sd(values) / std::sqrt(n)};
 }
 
 // Share of rows of the generated sample's class, over the samples of known class
@@ -84,7 +80,7 @@ SearchCheck check_search(ValuationInput const& input, SampledLists const& refere
         moved += std::abs(each);
     SearchCheck check;
     check.queries = recalls.size();
-    check.recall = mean_of(recalls);
+    check.recall = mean_of(recalls, input.generated_ids.size());
     std::sort(recalls.begin(), recalls.end());
     check.fifth_percentile = recalls[recalls.size() / 20];
     check.minimum = recalls.front();

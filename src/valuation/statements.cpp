@@ -12,17 +12,24 @@ std::string percent(double share) {
     return fmt::format("{:.1f} %", 100 * share);
 }
 
+// NaN if none of the checked samples has credit to give
+std::string credit_text(double moved) {
+    return std::isfinite(moved) ? percent(moved) : "none";
+}
+
 std::string class_text(double change) {
-    return std::isfinite(change) ? fmt::format(", and identical class at k by {:+.2g}", -change) : "";
+    return change != 0 && std::isfinite(change)
+               ? fmt::format(", and change identical class at k by {:+.2g}", -change)
+               : "";
 }
 
 std::string approximate_text(SearchCheck const& check, std::int64_t k) {
     return fmt::format(
         "Neighbours are approximate: recall@{} is {:.4f} (standard error {:.2g}) over {} generated "
-        "samples, {:.4f} at the 5th percentile, {:.4f} at worst. Exact lists would move {} of the "
-        "credit of these{}.",
+        "samples, {:.4f} at the 5th percentile, {:.4f} at worst. Exact lists would move {} "
+        "of the credit of these{}.",
         k, check.recall.value, check.recall.standard_error, check.queries, check.fifth_percentile,
-        check.minimum, percent(check.credit_moved), class_text(check.class_change));
+        check.minimum, credit_text(check.credit_moved), class_text(check.class_change));
 }
 
 std::string reranked_text(SearchCheck const& check) {
@@ -30,7 +37,8 @@ std::string reranked_text(SearchCheck const& check) {
         "The second space orders what the first proposes: among twice the candidates the k best "
         "would be others for {} of {} generated samples. That would move {} of the credit of "
         "these{}.",
-        percent(check.changed), check.queries, percent(check.credit_moved), class_text(check.class_change));
+        percent(check.changed), check.queries, credit_text(check.credit_moved),
+        class_text(check.class_change));
 }
 
 } // namespace

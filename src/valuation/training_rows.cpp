@@ -51,6 +51,22 @@ Storage storage_named(std::string_view name) {
     fail(Exit::usage, "unknown storage '{}'. Use one of {}", name, fmt::join(kNames, ", "));
 }
 
+void make_comparable(std::span<float> values, Distance distance, Storage storage, std::string_view matrix,
+                     std::uint64_t row) {
+    prepare_row(distance, values, matrix, row);
+    with_type(storage, [&]<class T>(T) {
+        for (float& value : values) {
+            float const rounded = static_cast<float>(static_cast<T>(value));
+            if (!std::isfinite(rounded))
+                fail(Exit::data,
+                     "{}: row {} holds {} (too large for {}). Scale the features down, or store them "
+                     "as float32",
+                     matrix, row, value, name_of(storage));
+            value = rounded;
+        }
+    });
+}
+
 TrainingRows::TrainingRows(comm::Communicator const& comm, FeatureMatrix const& matrix, Distance distance,
                            Storage storage)
     : comm_(comm),
@@ -80,28 +96,14 @@ void TrainingRows::load(FeatureMatrix const& matrix) {
         for (std::int64_t r = 0; r < count; ++r) {
             std::span<float> const row =
                 std::span(values).subspan(static_cast<std::size_t>(r) * width, width);
-            prepare_row(distance_, row, matrix.name, static_cast<std::uint64_t>(begin_ + first + r));
-            round(row, matrix.name, static_cast<std::uint64_t>(begin_ + first + r));
+            make_comparable(row, distance_, storage_, matrix.name,
+                            static_cast<std::uint64_t>(begin_ + first + r));
             store(row, first + r);
             double const squared = squared_norm(row);
             squared_norms_[static_cast<std::size_t>(first + r)] = static_cast<float>(squared);
             largest_norm_ = std::max(largest_norm_, std::sqrt(squared));
         }
     }
-}
-
-void TrainingRows::round(std::span<float> values, std::string_view matrix, std::uint64_t row) const {
-    with_type(storage_, [&]<class T>(T) {
-        for (float& value : values) {
-            float const rounded = static_cast<float>(static_cast<T>(value));
-            if (!std::isfinite(rounded))
-                fail(Exit::data,
-                     "{}: row {} holds {} (too large for {}). Scale the features down, or store them "
-                     "as float32",
-                     matrix, row, value, name_of(storage_));
-            value = rounded;
-        }
-    });
 }
 
 void TrainingRows::store(std::span<float const> values, std::int64_t slice_row) {
@@ -124,8 +126,7 @@ PreparedQueries TrainingRows::prepare(QueryBlock block, std::int64_t k) const {
         queries.count = static_cast<std::int64_t>(block.values.size() / width);
         for (std::uint64_t q = 0; q < static_cast<std::uint64_t>(queries.count); ++q) {
             std::span<float> const row = std::span(block.values).subspan(q * width, width);
-            prepare_row(distance_, row, block.matrix, block.begin + q);
-            round(row, block.matrix, block.begin + q);
+            make_comparable(row, distance_, storage_, block.matrix, block.begin + q);
             queries.norms.push_back(std::sqrt(squared_norm(row)));
         }
     });

@@ -69,6 +69,10 @@ void check_input(ValuationInput const& input) {
         check(input.to_held_out->queries, m, "lists of held-out neighbours", false);
     if (input.to_generated)
         check(input.to_generated->queries, n, "lists of generated neighbours", false);
+    for (auto const* sampled : {&input.exact, &input.doubled})
+        if (*sampled)
+            check((*sampled)->lists.queries, std::max<std::uint64_t>(1, (*sampled)->queries.size()),
+                  "lists that check others", false);
     check_unique(input.ids, "training");
     check_unique(input.generated_ids, "generated");
 }

@@ -200,9 +200,41 @@ class Valuation(common.ProgramTest):
             np.testing.assert_allclose(file["values/credit"][:], credit, atol=1e-9)
             self.assertAlmostEqual(file["values/credit"][:].sum(), 110, 9)
             np.testing.assert_array_equal(file["values/hits"][:], np.bincount(order[:, :7].ravel(), minlength=300))
+            nearest = np.argsort(squared.T, axis=1, kind="stable")[:, :5]  # generated samples of each training one
+            np.testing.assert_array_equal(file["generated_neighbours/row"][:], nearest)
+            np.testing.assert_allclose(file["values/distance"][:],
+                                       np.sqrt(np.take_along_axis(squared.T, nearest, 1)).mean(1), rtol=1e-12)
         text = json.dumps(json.loads((self.folder / "run/summary.json").read_text()))
         c1 = (labels[order[:, :7]] == wanted[:, None]).mean()
         self.assertIn(f"{c1:.6f}"[:7], text)
+
+    def test_a_second_space_ranks_what_the_first_proposes(self):
+        random = np.random.default_rng(6)
+        second = {"train": random.normal(size=(300, 5)).astype("f4"), "made": random.normal(size=(110, 5)).astype("f4")}
+        with h5py.File(self.folder / "s.h5", "w") as file:
+            for name, values in second.items():
+                file[name] = values
+        common.assay("run", self.folder / "value.toml", "--output", self.folder / "run", *(a for s in (
+            "features.second=given", f"features.second_training={self.folder}/s.h5:/train",
+            f"features.second_generated={self.folder}/s.h5:/made", "valuation.rerank=30",
+            "valuation.checked_queries=40") for a in ("--set", s)))
+        with h5py.File(self.folder / "a.h5") as a, h5py.File(self.folder / "b.h5") as b:
+            x, y = a["samples"][:].reshape(300, 64).astype("i8"), b["samples"][:].reshape(110, 64).astype("i8")
+        first = ((y[:, None] - x[None]) ** 2).sum(2)
+        other = ((second["made"].astype("f8")[:, None] - second["train"].astype("f8")[None]) ** 2).sum(2)
+
+        def ranked(candidates):
+            proposed = np.argsort(first, axis=1, kind="stable")[:, :candidates]
+            return np.take_along_axis(proposed, np.argsort(np.take_along_axis(other, proposed, 1), 1), 1)[:, :20]
+
+        with h5py.File(self.folder / "run/results.h5") as file:
+            queries = file["doubled_neighbours/query"][:]
+            self.assertEqual(len(queries), 40)
+            np.testing.assert_array_equal(file["neighbours/row"][:], ranked(30))
+            np.testing.assert_array_equal(file["doubled_neighbours/row"][:], ranked(60)[queries])
+            changed = (ranked(30)[queries, :7] != ranked(60)[queries, :7]).any(1).mean()
+            self.assertAlmostEqual(file["metrics/valuation"].attrs["rerank_changed"], changed)
+            self.assertGreater(changed, .5)
 
     def test_quality_is_what_numpy_computes(self):
         def sharpness(images):
@@ -304,6 +336,24 @@ class Valuation(common.ProgramTest):
             basis = file["pca/basis"][:]
             np.testing.assert_allclose(basis.T @ basis, np.eye(6), atol=1e-12)
 
+    def test_kept_components_are_gone_on_with(self):
+        sets = ["--set", "features.space=pca", "--set", "features.components=6", "--set", "compute.shard_size=1"]
+        partial = self.folder / "run/features.h5.partial"
+        process = subprocess.Popen(common.command(["run", self.folder / "value.toml", "--output", self.folder / "run",
+                                                   *sets]), env=common.ENVIRONMENT, stderr=subprocess.DEVNULL)
+        while process.poll() is None and not partial.exists():
+            time.sleep(0.001)
+        process.send_signal(signal.SIGUSR1)
+        self.assertEqual(process.wait(60), 75)
+        with h5py.File(partial, "r+") as file:  # as another machine may have found them
+            file["pca/basis"][:, 0] *= -1
+            file["ledger/shard_done"][...] = 0
+            basis, mean = file["pca/basis"][:], file["pca/mean"][:]
+        common.assay("run", self.folder / "value.toml", "--output", self.folder / "run", *sets, "--resume")
+        with h5py.File(self.folder / "run/features.h5") as file, h5py.File(self.folder / "a.h5") as a:
+            x = a["samples"][:].reshape(300, 64) / 255
+            np.testing.assert_allclose(file["features/training"][:], (x - mean) @ basis, atol=1e-5)
+
     def test_killed_and_resumed(self):
         job = self.folder / "both.toml"
         job.write_text(VALUE.format(folder=self.folder).replace(f'generated = "{self.folder}/b.h5"\n', "")
@@ -404,6 +454,27 @@ class Valuation(common.ProgramTest):
         zero[5] = 0
         self.refused(65, ["/made", "row 5"], *given(made=zero), "valuation.distance=cosine")
 
+    def test_memory_is_counted_before_the_run(self):
+        with h5py.File(self.folder / "wide.h5", "w") as file:  # 180 MB as float32
+            file["train"] = np.random.default_rng(5).random((300, 150000), dtype="f4")
+            file["made"] = file["train"][:110]
+        sets = [a for s in ("features.space=given", f"features.given_training={self.folder}/wide.h5:/train",
+                            f"features.given_generated={self.folder}/wide.h5:/made", "dataset.held_out=",
+                            "valuation.pixel_baseline=no", "valuation.memory=0.6") for a in ("--set", s)]
+        job = self.folder / "value.toml"
+        error = common.assay("run", job, "--output", self.folder / "bad", *sets, code=64).stderr
+        for part in ("rank 0 of 1 needs 0.63 GiB", "150000 features of 300 samples", "0.60 GiB", "valuation.memory"):
+            self.assertIn(part, error)
+        self.assertFalse((self.folder / "bad/results.h5.partial").exists())
+        self.assertIn("0.63 GiB", common.assay("check", job, *sets).stderr)
+        self.assertNotIn("GiB", common.assay("check", job, *sets, ranks=2).stderr)
+        self.assertNotIn("GiB", common.assay("check", job, *sets, "--set", "features.storage=float16").stderr)
+        large = ["features.storage=float16", "valuation.distance=inner_product"]
+        with h5py.File(self.folder / "wide.h5", "r+") as file:
+            file["made"][7, 3] = 1e5
+        error = common.assay("check", job, *sets, *(a for s in large for a in ("--set", s)), code=65).stderr
+        self.assertIn("row 7", error)
+
     def test_nothing_is_trained_for_a_job_that_must_fail(self):
         with h5py.File(self.folder / "lds.h5", "w") as file:
             file["masks"] = np.ones((4, 300), "uint8")
@@ -418,7 +489,6 @@ class Valuation(common.ProgramTest):
                                   (65, ["outputs", "nan"], [f"valuation.lds={self.folder}/lds.h5"]),
                                   (65, ["text.pt"], ["features.space=model", f"features.model={self.folder}/text.pt"]),
                                   (64, ["features.components=65"], ["features.space=pca", "features.components=65"]),
-                                  (64, ["GiB", "valuation.memory"], ["valuation.memory=0.01"]),
                                   (64, ["features.second", "itself"],
                                    ["features.second=given", "features.second_training=f.h5:/t",
                                     "features.second_generated=f.h5:/g"])):

@@ -263,8 +263,9 @@ TEST(NeighbourPass, CellsOutliveAnInterruption) {
     std::vector<float> const cells = place_cells(rows, {.lists = 12, .seed = 2});
     if (world().is_root()) {
         store::Handle const file = store::open_to_write(store::partial_of(folder / "r.h5"));
+        std::vector<double> const kept(cells.begin(), cells.end());
         store::write_rows(store::open_dataset(file, "/neighbours/centroid"), 0, 12,
-                          store::native_type<float>(), cells.data());
+                          store::native_type<double>(), kept.data());
     }
     world().barrier();
     run(world(), folder / "r.h5", searches, true);

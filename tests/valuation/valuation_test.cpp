@@ -343,7 +343,7 @@ TEST(Value, ApproximateListsAreComparedWithExactOnes) {
     // Query 1 misses row 1 and has row 3 instead; query 3, row 5 instead of 4, which is as far
     ValuationInput input = input_of({2, {0, 1, 0, 3, 4, 5, 2, 5}, {1, 2, 1, 3, 1, 2, 1, 2}}, 6);
     input.labels = {0, 0, 1, 1, 0, 1};
-    input.generated_labels = {0, 0, 0, 1};
+    input.generated_labels = {0, 0, 0, 0};
     ValuationOptions const options{.k = 2, .temperature = Temperature::uniform, .shapley_k = 2};
     EXPECT_EQ(value(input, options).shapley->error, 0.5);
     input.exact = {{1, 3}, lists_of({2, {0, 1, 2, 4}, {1, 2, 1, 2}})};
@@ -355,8 +355,8 @@ TEST(Value, ApproximateListsAreComparedWithExactOnes) {
     EXPECT_EQ(check.minimum, 0.5);
     EXPECT_EQ(check.fifth_percentile, 0.5);
     EXPECT_EQ(check.changed, 1);
-    EXPECT_EQ(check.credit_moved, 0.5); // half of either's credit
-    EXPECT_EQ(check.class_change, 0.25 * (1 + 2) - 0.25 * (2 + 1));
+    EXPECT_EQ(check.credit_moved, 0.5);             // half of either's credit
+    EXPECT_EQ(check.class_change, 1. / 4 - 3. / 4); // of four rows each: 0 | of 0, 1 and 4
     EXPECT_FALSE(found.reranked.has_value());
     EXPECT_TRUE(std::isnan(found.shapley->error)); // a nearer row may be missing
     input.doubled = std::exchange(input.exact, {});
@@ -366,7 +366,18 @@ TEST(Value, ApproximateListsAreComparedWithExactOnes) {
     for (std::string const& statement : statements(found))
         all += statement + "\n";
     expect_in(all, {"recall@2 is 0.7500 (standard error 0.25) over 2 generated samples, 0.5000 at the 5th",
-                    "move 50.0 % of the credit", "found among the k nearest", "is unknown"});
+                    "move 50.0 % of the credit of these, and change identical class at k by +0.5.",
+                    "found among the k nearest", "is unknown"});
+    input.quality = {1, 0, 1, 0}; // the checked samples have nothing to give
+    input.exact = std::exchange(input.doubled, {});
+    ValuationOptions weighed = options;
+    weighed.quality = QualityMode::raw;
+    expect_in(statements(value(input, weighed))[4], {"move none of the credit"});
+    input.exact = {{0, 1, 2, 3}, input.neighbours}; // all of them, and none is another
+    Valuation const same = value(input, options);
+    EXPECT_EQ(same.approximate->recall.value, 1);
+    EXPECT_EQ(same.approximate->recall.standard_error, 0); // of no draw
+    EXPECT_EQ(statements(same)[4].find("identical class"), std::string::npos);
 }
 
 TEST(Value, DistancesAreThoseToGeneratedSamplesWhereTheyAreKnown) {

@@ -312,10 +312,11 @@ struct Valuation {
         visit("rerank", rerank, in(1, 4096), "", "candidates that the second space puts in order");
         visit(
             "nearest_generated", nearest_generated, in(0, 100), "",
-            "generated samples whose mean distance to a training sample orders those of equal credit, after "
-            "a search the other way round; 0: none, nor with ivf");
+            "generated samples whose mean distance to a training sample, in the first space, orders those of "
+            "equal credit, after a search the other way round; 0: none, nor with ivf");
         visit("pixel_baseline", pixel_baseline, one_of({"auto", "no", "yes"}), "",
-              "also search in stored values, for comparison; auto: for samples of up to 4096 values");
+              "also search in stored values, for comparison; auto: with an exact search, for samples of up "
+              "to 4096 values");
         visit("lds", lds, any(), "path",
               "retraining outputs (docs/valuation.md): linear datamodeling score; empty = none");
         visit("memory", memory, in(0, 1e6), "GiB", "that a rank may use; 0 = its share of what its host has");

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -69,6 +70,13 @@ class ResultFile {
         read_rows(opened, begin, count, native_type<T>(), values.data());
         return values;
     }
+
+    //! All of a float64 column that keep() has written, the same on all ranks; nothing if any of it is
+    //! missing.
+    std::optional<std::vector<double>> kept(std::string const& column) const;
+    //! Writes all of a float64 column, root's values, and makes it durable: what shards are computed with and
+    //! a later run cannot be sure to find again, bit for bit.
+    void keep(std::string const& column, std::span<double const> values);
 
     //! One flag per shard, the same on all ranks. Local: a copy of what is in memory.
     std::vector<std::uint8_t> const& shards_done() const { return done_; }

@@ -36,7 +36,9 @@ FeatureMatrix data_set_pixels(data::View const& view, RowCheck check);
 //! Local. Error(data) naming both unless rows are of one width.
 void require_same_width(FeatureMatrix const& a, FeatureMatrix const& b);
 
-//! Local. Reads rows [begin, end) piece by piece, so that every bad one is found before the work begins.
-void check_features(FeatureMatrix const& features, std::uint64_t begin, std::uint64_t end);
+//! Local. Reads rows [begin, end) piece by piece, so that every bad one is found before the work begins;
+//! `check` may look at each, with its number, and change it.
+void check_features(FeatureMatrix const& features, std::uint64_t begin, std::uint64_t end,
+                    std::function<void(std::span<float> row, std::uint64_t number)> const& check = {});
 
 } // namespace assay::valuation

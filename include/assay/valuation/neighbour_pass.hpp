@@ -39,7 +39,7 @@ struct Search {
     std::string group; //!< "/neighbours"
     std::optional<Rerank> rerank = {};
     //! Approximate, so that an exact search of some of the queries goes with it. The centroids of its cells
-    //! are kept in GROUP/centroid, float32 [lists, width].
+    //! are kept in GROUP/centroid, float64 [lists, width].
     std::optional<IvfOptions> ivf = {};
     //! The group of an earlier search of the same rows whose cells are used; empty: cells of its own.
     std::string cells_of = "";

@@ -23,6 +23,11 @@ std::string_view name_of(Storage storage);
 //! Error(usage) for any other name.
 Storage storage_named(std::string_view name);
 
+//! Local. Makes a row what is kept of it and compared: prepare_row(), then rounded to the storage.
+//! Error(data) as prepare_row(), and for a value that the storage cannot hold.
+void make_comparable(std::span<float> values, Distance distance, Storage storage, std::string_view matrix,
+                     std::uint64_t row);
+
 //! Consecutive queries.
 struct QueryBlock {
     std::string matrix;        //!< for messages
@@ -51,8 +56,7 @@ struct Keyed {
 //! Immutable once made. Members are local unless they say otherwise. "Slice row" r is row begin() + r.
 class TrainingRows {
   public:
-    //! Collective. Rank p of P takes rows [pN/P, (p+1)N/P). Error(data) as prepare_row(), and for values that
-    //! the storage cannot hold.
+    //! Collective. Rank p of P takes rows [pN/P, (p+1)N/P). Error(data) as make_comparable().
     TrainingRows(comm::Communicator const& comm, FeatureMatrix const& matrix, Distance distance,
                  Storage storage);
 
@@ -84,7 +88,6 @@ class TrainingRows {
 
   private:
     void load(FeatureMatrix const& matrix);
-    void round(std::span<float> values, std::string_view matrix, std::uint64_t row) const;
     void store(std::span<float const> values, std::int64_t slice_row);
 
     comm::Communicator comm_;
