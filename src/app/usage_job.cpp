@@ -25,10 +25,10 @@ void check_parts(JobRun const& run, data::Split const& split) {
         check_samples(comm, split.filler.dataset());
     if (run.job.uses_partners())
         comm::agree(comm, [&] {
-            usage::MixingCycles cycles(split.suspects, run.seed());
-            for (auto block = static_cast<std::uint64_t>(comm.rank()); block < cycles.blocks();
+            usage::Neighbourhoods groups(split.suspects, run.seed());
+            for (auto block = static_cast<std::uint64_t>(comm.rank()); block < groups.blocks();
                  block += static_cast<std::uint64_t>(comm.size()))
-                cycles.load(block);
+                groups.load(block);
         });
 }
 

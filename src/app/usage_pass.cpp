@@ -85,18 +85,18 @@ pass::Source partnered_source(data::View const& suspects, SignalComputer const& 
     pass::Source source;
     source.name = "suspects";
     source.size = suspects.size();
-    for (char const* group : {usage::kSuspectSignals, usage::kPartnerSignals, usage::kControlSignals})
+    add_columns(source.columns, usage::kSuspectSignals, computer.plan.signals);
+    for (char const* group : usage::kRungSignals)
         add_columns(source.columns, group, computer.plan.signals);
     std::uint64_t const seed = computer.plan.seed;
-    source.read = [&suspects, cycles = usage::MixingCycles(suspects, seed)](std::uint64_t begin,
-                                                                            std::uint64_t end) mutable {
-        return usage::read_for_mixing(suspects, cycles, begin, end);
+    source.read = [&suspects, neighbourhoods = usage::Neighbourhoods(suspects, seed)](
+                      std::uint64_t begin, std::uint64_t end) mutable {
+        return usage::read_for_mixing(suspects, neighbourhoods, begin, end);
     };
     source.compute = [computer, seed](data::Samples&& read) {
-        usage::Mixed const mixed = usage::mix(read, computer.info, seed);
         std::vector<float> values;
-        for (data::Samples const* samples : {&mixed.suspect, &mixed.partner, &mixed.control})
-            computer.append(*samples, values);
+        for (data::Samples const& rung : usage::make_rungs(read, computer.info, seed))
+            computer.append(rung, values);
         return values;
     };
     return source;
@@ -149,8 +149,10 @@ store::ResultLayout usage_layout(job::Job const& job, data::Split const& split,
     announce_samples(layout, "/samples", suspects);
     announce_signals(layout, usage::kSuspectSignals, "the suspects", suspects, signals);
     if (job.uses_partners()) {
-        announce_signals(layout, usage::kPartnerSignals, "the suspects' partners", suspects, signals);
-        announce_signals(layout, usage::kControlSignals, "the partners' partners", suspects, signals);
+        for (std::size_t k = 0; k < usage::kSteps; ++k)
+            announce_signals(layout, usage::kRungSignals[k],
+                             fmt::format("the suspects mixed with others, {} times", k + 1), suspects,
+                             signals);
     } else {
         announce_samples(layout, "/held_out/samples", split.held_out->size());
         announce_signals(layout, usage::kHeldOutSignals, "the held-out samples", split.held_out->size(),

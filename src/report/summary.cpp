@@ -107,9 +107,10 @@ std::string table(std::string const& name, usage::Audit const& audit, std::optio
             audit.interval ? fmt::format("[{:.3f}, {:.3f}]", audit.interval->first, audit.interval->second)
                            : "-");
     text += row("p-value of no use at all", p_value_text(audit.p_value));
-    text += row("reference",
-                fmt::format("{} {}", audit.reference_total,
-                            audit.paired ? "synthetic partners of the suspects" : "held-out samples"));
+    text += row("reference", fmt::format("{} {}", audit.reference_total,
+                                         audit.ladder   ? "mixtures of suspects"
+                                         : audit.paired ? "synthetic partners of the suspects"
+                                                        : "held-out samples"));
     text += row("AUC suspects vs reference", fmt::format("{:.3f} +- {:.3f}", audit.auc, audit.auc_se));
     text += "  all estimators, side by side (only best bin carries the answer):\n";
     for (std::size_t e = 0; e < usage::kEstimators.size(); ++e)

@@ -31,6 +31,8 @@ constexpr double kWeakestMemberAuc = 0.7;
 constexpr double kLargestRise = 1.645;
 // In sd; such a shift moves an estimate by up to 0.08 at AUC 0.8 and p = 0.5 (covariance moment)
 constexpr double kLargestSignalShift = 0.1;
+// The same of steps of a ladder, whose difference is noisier
+constexpr double kLargestStepShift = 0.25;
 // Stricter than the audit's own level: the control must not fire by chance
 constexpr double kControlPValue = 0.01;
 constexpr std::size_t kBestBin = estimator("best_bin");
@@ -46,6 +48,10 @@ void check_input(AuditInput const& input, AuditOptions const& options) {
     if (input.control && !input.paired)
         fail(Exit::usage,
              "control signals without partners (a control is the partner of a partner). Leave them out");
+    if (input.upper_rungs && (!input.paired || input.control || input.members))
+        fail(Exit::usage,
+             "a ladder of mixtures beside held-out samples, controls or known members (steps are "
+             "not compared with signals). Leave one out");
     auto const check_side = [&](SignalTable const& table, std::size_t n_ids, std::string_view side) {
         check_table(table, side);
         if (table.names != input.suspects.names)
@@ -62,6 +68,9 @@ void check_input(AuditInput const& input, AuditOptions const& options) {
     check_side(input.reference, (input.paired ? input.suspect_ids : input.reference_ids).size(), "reference");
     if (input.control)
         check_side(*input.control, input.suspect_ids.size(), "control");
+    if (input.upper_rungs)
+        for (SignalTable const& rung : *input.upper_rungs)
+            check_side(rung, input.suspect_ids.size(), "mixtures");
     if (input.members)
         check_side(*input.members, input.member_ids.size(), "known members");
 }
@@ -97,12 +106,32 @@ AuditInput canonical(AuditInput const& input) {
     result.paired = input.paired;
     if (input.control)
         result.control = take_rows(*input.control, order);
+    if (input.upper_rungs) {
+        result.upper_rungs.emplace();
+        for (std::size_t k = 0; k < kSteps - 1; ++k)
+            (*result.upper_rungs)[k] = take_rows((*input.upper_rungs)[k], order);
+    }
     if (input.members) {
         std::vector<std::size_t> const member_order = order_by_id(input.member_ids, "known members");
         result.members = take_rows(*input.members, member_order);
         result.member_ids = take_ids(input.member_ids, member_order);
     }
     return result;
+}
+
+// Of a ladder, the steps
+AuditInput as_steps(AuditInput input) {
+    if (!input.upper_rungs)
+        return input;
+    auto& upper = *input.upper_rungs;
+    Ladder ladder = steps_of({std::move(input.suspects), std::move(input.reference), std::move(upper[0]),
+                              std::move(upper[1]), std::move(upper[2])});
+    input.upper_rungs.reset();
+    input.suspects = std::move(ladder.suspects);
+    input.reference = std::move(ladder.reference);
+    input.control_suspects = std::move(ladder.control_suspects);
+    input.control = std::move(ladder.control);
+    return input;
 }
 
 // Without the signals that are constant over the middle of the reference; their names go to `dropped`
@@ -121,10 +150,9 @@ AuditInput without_constant_signals(AuditInput input, std::vector<std::string>& 
              dropped.front());
     input.suspects = take_signals(input.suspects, usable);
     input.reference = take_signals(input.reference, usable);
-    if (input.control)
-        input.control = take_signals(*input.control, usable);
-    if (input.members)
-        input.members = take_signals(*input.members, usable);
+    for (auto* table : {&input.control, &input.control_suspects, &input.members})
+        if (*table)
+            *table = take_signals(**table, usable);
     return input;
 }
 
@@ -183,7 +211,7 @@ Evidence find_evidence(std::vector<double> const& suspects, std::vector<double> 
     return e;
 }
 
-Control run_control(SignalTable const& partners, SignalTable const& control, double delta) {
+Control run_control(SignalTable const& partners, SignalTable const& control, bool ladder, double delta) {
     Control result;
     std::size_t shifted = 0;
     for (std::size_t k = 0; k < partners.columns.size(); ++k) {
@@ -191,7 +219,8 @@ Control run_control(SignalTable const& partners, SignalTable const& control, dou
         // A control signal without spread gives an infinite shift, or none if the partners equal it
         double const shift = difference == 0 ? 0 : difference / sd(control.columns[k]);
         result.signal_shift.push_back(shift);
-        shifted += std::abs(shift) > kLargestSignalShift;
+        // Steps that seem less like a member's than they are make a ladder miss members, not find others
+        shifted += ladder ? shift > kLargestStepShift : std::abs(shift) > kLargestSignalShift;
     }
     SignalScale const scale = fit_scale(partners);
     result.score_shift = mean(zsum(partners, scale).z) - mean(zsum(control, scale).z);
@@ -201,6 +230,13 @@ Control run_control(SignalTable const& partners, SignalTable const& control, dou
     result.fires = 2 * shifted > partners.columns.size() || result.evidence.lower_bound > 0 ||
                    result.evidence.p_value < kControlPValue || scores.suspects.z.empty();
     return result;
+}
+
+// By how much a reference that is off by the control's shift moves the fraction: (1 - p) |b| / d, with d
+// between members and others on average
+double shift_error(Audit const& audit, ScorePair const& scores) {
+    double const p = audit.forced_fraction, apart = mean(scores.suspects.z) - mean(scores.reference.z);
+    return p > 0 && apart > 0 ? (1 - p) * std::abs(audit.control->score_shift) * p / apart : 1;
 }
 
 KnownMembers from_known_members(AuditInput const& input) {
@@ -221,7 +257,9 @@ std::pair<Status, std::string> decide(Audit const& audit) {
                 fmt::format("p-value {:.3g} is not below {:.3g}", audit.evidence.p_value, delta)};
     if (audit.control && audit.control->fires)
         return {Status::shift_suspect,
-                fmt::format("partners differ from their own partners (score shift {:.3f}, p-value {:.3g})",
+                fmt::format("{} (score shift {:.3f}, p-value {:.3g})",
+                            audit.ladder ? "mixtures differ among themselves in what a step does"
+                                         : "partners differ from their own partners",
                             audit.control->score_shift, audit.control->evidence.p_value)};
     if (std::min(audit.n_suspects, audit.n_reference) < kFewItems)
         return {Status::lower_bound_only,
@@ -257,7 +295,7 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     check_input(unordered, options);
     double const delta = 1 - options.confidence;
     Audit audit;
-    AuditInput const input = without_constant_signals(canonical(unordered), audit.dropped);
+    AuditInput const input = without_constant_signals(as_steps(canonical(unordered)), audit.dropped);
     audit.signals = input.suspects.names;
     audit.n_suspects = input.suspects.rows();
     audit.n_reference = input.reference.rows();
@@ -265,9 +303,13 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     audit.reference_total = std::max<std::uint64_t>(unordered.reference_total, audit.n_reference);
     audit.confidence = options.confidence;
     audit.paired = input.paired;
+    audit.ladder = unordered.upper_rungs.has_value();
     audit.suspects_accuracy = accuracy(unordered.suspects);
     audit.reference_accuracy = accuracy(unordered.reference);
 
+    if (input.control)
+        audit.control = run_control(input.control_suspects.value_or(input.reference), *input.control,
+                                    audit.ladder, delta);
     ScorePair const scores =
         options.logistic ? logistic_scores(input, options.seed) : zsum(input.suspects, input.reference);
     audit.auc = auc(scores.suspects.z, scores.reference.z);
@@ -292,7 +334,9 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
         rare_member_upper_bound(sorted(scores.suspects.z), sorted(scores.reference.z), delta / 2);
     audit.forced_fraction = std::max(p, audit.evidence.lower_bound);
     // fmax passes over the NaN of a bootstrap without values
-    double const upper = std::max(std::fmax(drawn, audit.forced_fraction), audit.rare_member_upper);
+    double const upper =
+        std::min(1.0, std::max(std::fmax(drawn, audit.forced_fraction), audit.rare_member_upper) +
+                          (audit.ladder ? shift_error(audit, scores) : 0));
     // Half the error probability at each end
     double const lower =
         audit.evidence.lower_bound > 0
@@ -300,8 +344,6 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
             : 0;
     audit.forced_interval = {lower, upper};
 
-    if (input.control)
-        audit.control = run_control(input.reference, *input.control, delta);
     if (input.members)
         audit.known_members = from_known_members(input);
     std::tie(audit.status, audit.reason) = decide(audit);

@@ -123,8 +123,13 @@ AuditInput read_from(Handle const& file, std::string const& reference, std::uint
     Drawn const reference_rows = held_out ? draw_rows(file, kHeldOutIds, limit, origin) : suspects;
     input.reference =
         read_table(file, held_out ? kHeldOutSignals : kPartnerSignals, names, reference_rows, origin);
-    if (input.paired && store::exists(file, kControlSignals))
+    if (input.paired && store::exists(file, kRungSignals[1])) {
+        input.upper_rungs.emplace();
+        for (std::size_t k = 1; k < kSteps; ++k)
+            (*input.upper_rungs)[k - 1] = read_table(file, kRungSignals[k], names, suspects, origin);
+    } else if (input.paired && store::exists(file, kControlSignals)) {
         input.control = read_table(file, kControlSignals, names, suspects, origin);
+    }
     if (store::exists(file, kMemberSignals)) {
         Drawn const members = draw_rows(file, kMemberIds, limit, origin);
         input.members = read_table(file, kMemberSignals, names, members, origin);
@@ -167,6 +172,9 @@ AuditInput read_columns(std::filesystem::path const& path, job::Job const& job) 
     input.reference = take_signals(input.reference, scored);
     if (input.control)
         input.control = take_signals(*input.control, scored);
+    if (input.upper_rungs)
+        for (SignalTable& rung : *input.upper_rungs)
+            rung = take_signals(rung, scored);
     if (input.members)
         input.members = take_signals(*input.members, scored);
     return input;
@@ -222,7 +230,9 @@ store::Metrics metrics(Audit const& audit) {
         metrics.numbers.emplace_back(kEstimators[e].name, or_nan(audit.estimates[e]));
     metrics.texts = {{"status", std::string(to_string(audit.status))},
                      {"reason", audit.reason},
-                     {"reference", audit.paired ? "partners" : "held-out"},
+                     {"reference", audit.ladder   ? "mixtures"
+                                   : audit.paired ? "partners"
+                                                  : "held-out"},
                      {"signals", fmt::format("{}", fmt::join(audit.signals, " "))},
                      {"dropped_signals", fmt::format("{}", fmt::join(audit.dropped, " "))}};
     std::vector<double> replicates;

@@ -6,25 +6,27 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <tuple>
 
 namespace assay::usage {
 
 namespace {
 
-constexpr std::uint64_t kBlock = 1 << 20; // suspects whose cycles are in memory together: 8 MiB
+constexpr std::uint64_t kBlock = 1 << 20; // suspects whose neighbours are in memory together: 36 MiB
+constexpr std::uint64_t kGroup = 512;     // compared with each other: all pairs
 
-data::Samples rows(data::Samples const& all, std::size_t begin, std::size_t count, std::uint64_t bytes) {
-    data::Samples part;
-    part.ids.assign(all.ids.begin(), all.ids.begin() + static_cast<std::ptrdiff_t>(count));
-    part.labels.assign(all.labels.begin(), all.labels.begin() + static_cast<std::ptrdiff_t>(count));
-    auto const first = all.values.begin() + static_cast<std::ptrdiff_t>(begin * bytes);
-    part.values.assign(first, first + static_cast<std::ptrdiff_t>(count * bytes));
-    return part;
+data::Samples part_of(data::Samples const& all, std::size_t part, std::size_t count, std::uint64_t bytes) {
+    data::Samples samples;
+    samples.ids.assign(all.ids.begin(), all.ids.begin() + static_cast<std::ptrdiff_t>(count));
+    samples.labels.assign(all.labels.begin(), all.labels.begin() + static_cast<std::ptrdiff_t>(count));
+    auto const first = all.values.begin() + static_cast<std::ptrdiff_t>(part * count * bytes);
+    samples.values.assign(first, first + static_cast<std::ptrdiff_t>(count * bytes));
+    return samples;
 }
 
 // The mean of two sets of samples, row by row
 data::Samples halfway(data::Samples const& a, data::Samples const& b, data::DatasetInfo const& info,
-                      std::uint64_t seed, char const* purpose) {
+                      std::uint64_t seed, std::string const& purpose) {
     data::Samples mixed = a;
     if (info.type == data::SampleType::float32) {
         for (std::size_t at = 0; at < mixed.values.size(); at += sizeof(float)) {
@@ -48,62 +50,124 @@ data::Samples halfway(data::Samples const& a, data::Samples const& b, data::Data
     return mixed;
 }
 
+double squared_difference(std::byte const* a, std::byte const* b, data::DatasetInfo const& info) {
+    std::uint64_t const length = info.sample_elements();
+    double sum = 0;
+    if (info.type == data::SampleType::float32) {
+        for (std::uint64_t c = 0; c < length; ++c) {
+            float x = 0, y = 0;
+            std::memcpy(&x, a + c * sizeof x, sizeof x);
+            std::memcpy(&y, b + c * sizeof y, sizeof y);
+            sum += (double{x} - double{y}) * (double{x} - double{y});
+        }
+        return sum;
+    }
+    constexpr std::uint64_t kPiece = 1 << 14; // its sum fits into 32 bits
+    for (std::uint64_t begin = 0; begin < length; begin += kPiece) {
+        std::int32_t piece = 0;
+        for (std::uint64_t c = begin; c < std::min(length, begin + kPiece); ++c) {
+            std::int32_t const difference =
+                std::to_integer<std::int32_t>(a[c]) - std::to_integer<std::int32_t>(b[c]);
+            piece += difference * difference;
+        }
+        sum += piece;
+    }
+    return sum;
+}
+
 } // namespace
 
-std::uint64_t MixingCycles::blocks() const {
+std::uint64_t Neighbourhoods::blocks() const {
     return std::max<std::uint64_t>(1, suspects_->size() / kBlock);
 }
 
-std::uint64_t MixingCycles::begin_of(std::uint64_t block) const {
+std::uint64_t Neighbourhoods::begin_of(std::uint64_t block) const {
     return block == blocks() ? suspects_->size() : block * kBlock; // the last block takes the remainder
 }
 
-void MixingCycles::load(std::uint64_t block) {
+void Neighbourhoods::load(std::uint64_t block) {
     begin_ = begin_of(block);
     end_ = begin_of(block + 1);
     std::vector<std::int64_t> const labels = suspects_->labels(begin_, end_);
-    std::map<std::int64_t, std::vector<std::uint64_t>> classes;
-    for (std::size_t i : keyed_order(suspects_->ids(begin_, end_), mix64(seed_) ^ 0x6D6978)) // of its own
-        classes[labels[i]].push_back(i);
-    next_.assign(end_ - begin_, 0);
+    std::map<std::int64_t, Group> classes;
+    for (std::size_t i = 0; i < labels.size(); ++i)
+        classes[labels[i]].push_back(begin_ + i);
+    groups_.clear();
+    group_of_.assign(labels.size(), 0);
+    neighbours_.resize(labels.size());
+    for (std::size_t i = 0; i < labels.size(); ++i)
+        neighbours_[i].fill(begin_ + i);
     for (auto const& [label, members] : classes) {
-        if (members.size() < 4)
-            fail(Exit::data,
-                 "{}: class {} has {} of the suspects {} to {} (partners are mixed from 4 of a class). Leave "
-                 "the class out, or name dataset.held_out",
-                 suspects_->dataset().path().string(), label, members.size(), begin_, end_ - 1);
-        for (std::size_t i = 0; i < members.size(); ++i)
-            next_[members[i]] = begin_ + members[(i + 1) % members.size()];
+        if (members.size() <= kSteps)
+            fail(
+                Exit::data,
+                "{}: class {} has {} of the suspects {} to {} (partners are mixed from {} of a class). Leave "
+                "the class out, or name dataset.held_out",
+                suspects_->dataset().path().string(), label, members.size(), begin_, end_ - 1, kRungs);
+        std::uint64_t const size = members.size(), groups = std::max<std::uint64_t>(1, size / kGroup);
+        for (std::uint64_t g = 0; g < groups; ++g) {
+            auto const at = [&](std::uint64_t n) {
+                return members.begin() + static_cast<std::ptrdiff_t>(size * n / groups);
+            };
+            Group const& group = groups_.emplace_back(at(g), at(g + 1));
+            for (std::uint64_t position : group)
+                group_of_[position - begin_] = static_cast<std::uint32_t>(groups_.size() - 1);
+        }
     }
 }
 
-std::uint64_t MixingCycles::next(std::uint64_t position) {
-    if (position < begin_ || position >= end_)
-        load(std::min(position / kBlock, blocks() - 1));
-    return next_[position - begin_];
+void Neighbourhoods::find_neighbours(Group const& group) {
+    data::Samples const samples = suspects_->read(group);
+    std::uint64_t const bytes = suspects_->info().sample_bytes();
+    using Near = std::tuple<double, std::uint64_t, std::uint64_t>; // by distance, then id; position
+    for (std::size_t i = 0; i < group.size(); ++i) {
+        std::vector<Near> near;
+        for (std::size_t j = 0; j < group.size(); ++j)
+            if (j != i)
+                near.emplace_back(squared_difference(samples.values.data() + i * bytes,
+                                                     samples.values.data() + j * bytes, suspects_->info()),
+                                  samples.ids[j], group[j]);
+        std::partial_sort(near.begin(), near.begin() + kSteps, near.end());
+        std::array<std::uint64_t, kSteps>& found = neighbours_[group[i] - begin_];
+        Random random(seed_, "ladder", samples.ids[i]);
+        for (std::size_t k = 0; k < kSteps; ++k) { // Fisher-Yates, from inside out; the farthest stays last
+            std::size_t const place = k + 1 < kSteps ? random.below(k + 1) : k;
+            found[k] = found[place];
+            found[place] = std::get<2>(near[k]);
+        }
+    }
 }
 
-data::Samples read_for_mixing(data::View const& suspects, MixingCycles& cycles, std::uint64_t begin,
+std::array<std::uint64_t, kSteps> Neighbourhoods::of(std::uint64_t position) {
+    if (position < begin_ || position >= end_)
+        load(std::min(position / kBlock, blocks() - 1));
+    if (neighbours_[position - begin_].front() == position)
+        find_neighbours(groups_[group_of_[position - begin_]]);
+    return neighbours_[position - begin_];
+}
+
+data::Samples read_for_mixing(data::View const& suspects, Neighbourhoods& neighbourhoods, std::uint64_t begin,
                               std::uint64_t end) {
     std::uint64_t const count = end - begin;
-    std::vector<std::uint64_t> positions;
-    for (std::uint64_t i = begin; i < end; ++i)
-        positions.push_back(i);
-    for (std::uint64_t step = 0; step < 3; ++step)
-        for (std::uint64_t i = 0; i < count; ++i)
-            positions.push_back(cycles.next(positions[step * count + i]));
+    std::vector<std::uint64_t> positions(kRungs * count);
+    for (std::uint64_t i = 0; i < count; ++i) {
+        positions[i] = begin + i;
+        std::array<std::uint64_t, kSteps> const near = neighbourhoods.of(begin + i);
+        for (std::size_t k = 0; k < kSteps; ++k)
+            positions[(k + 1) * count + i] = near[k];
+    }
     return suspects.read(positions);
 }
 
-Mixed mix(data::Samples const& read, data::DatasetInfo const& info, std::uint64_t seed) {
-    std::size_t const count = read.ids.size() / 4;
-    auto const quarter = [&](std::size_t k) { return rows(read, k * count, count, info.sample_bytes()); };
-    Mixed mixed;
-    mixed.suspect = quarter(0);
-    mixed.partner = halfway(mixed.suspect, quarter(1), info, seed, "mix partner");
-    data::Samples const other = halfway(quarter(2), quarter(3), info, seed, "mix other partner");
-    mixed.control = halfway(mixed.partner, other, info, seed, "mix control");
-    return mixed;
+std::array<data::Samples, kRungs> make_rungs(data::Samples const& read, data::DatasetInfo const& info,
+                                             std::uint64_t seed) {
+    std::size_t const count = read.ids.size() / kRungs;
+    std::array<data::Samples, kRungs> rungs;
+    rungs[0] = part_of(read, 0, count, info.sample_bytes());
+    for (std::size_t k = 1; k < kRungs; ++k)
+        rungs[k] = halfway(rungs[k - 1], part_of(read, k, count, info.sample_bytes()), info, seed,
+                           fmt::format("ladder step {}", k));
+    return rungs;
 }
 
 } // namespace assay::usage

@@ -11,17 +11,25 @@ namespace {
 
 std::string partner_statement(Audit const& audit) {
     std::string text =
-        "Synthetic partners are assumed to score like unused suspects, and no interval covers a shift "
-        "between them. ";
+        audit.ladder
+            ? "Suspects are compared with mixtures of themselves and near suspects of their class. What a "
+              "step of "
+              "mixing does to unused ones is taken from the two steps above it; no interval covers an error "
+              "of this "
+              "kind. "
+            : "Synthetic partners are assumed to score like unused suspects, and no interval covers a shift "
+              "between them. ";
     if (!audit.control)
         return text + "The shift was not measured: no control was run.";
     auto const smaller = [](double a, double b) { return std::abs(a) < std::abs(b); };
     std::vector<double> const& shifts = audit.control->signal_shift;
-    text += fmt::format(
-        "Partners against their own partners: largest signal shift {:.2f} sd, score shift {:.3f}, "
-        "p-value {:.3g}; a proxy, since the second generation step need not shift as the first did.",
-        *std::max_element(shifts.begin(), shifts.end(), smaller), audit.control->score_shift,
-        audit.control->evidence.p_value);
+    text += fmt::format("{}: largest signal shift {:.2f} sd, score shift {:.3f}, "
+                        "p-value {:.3g}; a proxy, since {}.",
+                        audit.ladder ? "The same one step higher" : "Partners against their own partners",
+                        *std::max_element(shifts.begin(), shifts.end(), smaller), audit.control->score_shift,
+                        audit.control->evidence.p_value,
+                        audit.ladder ? "steps higher up need not differ as the first ones do"
+                                     : "the second generation step need not shift as the first did");
     if (audit.status == Status::shift_suspect)
         text += " Bound and p-value are given against partners raised by that score shift.";
     return text;

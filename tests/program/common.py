@@ -87,7 +87,7 @@ def assay(*arguments, ranks=0, code=0, timeout=300):
 def differences(a, b, groups=GROUPS):
     """What h5diff finds between two results files, groups that neither has left out."""
     found = ""
-    for group in groups + (("/held_out",) if "held_out" in h5py.File(a, "r") else ("/partners", "/controls")):
+    for group in groups + (("/held_out",) if "held_out" in h5py.File(a, "r") else ("/partners", "/partners_2", "/partners_3", "/partners_4")):
         with h5py.File(a, "r") as fa, h5py.File(b, "r") as fb:
             if group not in fa and group not in fb:
                 continue

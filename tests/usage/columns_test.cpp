@@ -152,6 +152,22 @@ TEST(ReadColumns, ReadsTheControl) {
     EXPECT_EQ(input.control->columns, (Columns{{-7, -8, -9}, {7, 8, 9}}));
 }
 
+TEST(ReadColumns, ReadsALadder) {
+    TempDir const dir;
+    HandWritten file = with_partners(dir);
+    for (std::string const rung : {"/partners_2", "/partners_3", "/partners_4"})
+        file.column(rung + "/margin", Values{7, 8, 9})
+            .column(rung + "/loss", Values{1, 2, static_cast<float>(rung.back() - '0')});
+    AuditInput const input = file.read("partners");
+    EXPECT_FALSE(input.control.has_value());
+    ASSERT_TRUE(input.upper_rungs.has_value());
+    EXPECT_EQ(input.reference.columns, (Columns{{-4, -5, -6}, {1, 2, 3}}));
+    for (std::size_t k = 0; k < 3; ++k)
+        EXPECT_EQ((*input.upper_rungs)[k].columns, (Columns{{1, 2, static_cast<double>(k + 2)}, {7, 8, 9}}));
+    expect_in(with_partners(dir).column("/partners_2/loss", Values{1, 2, 3}).refusal(),
+              {"/partners_2/margin"});
+}
+
 TEST(ReadColumns, TakesHeldOutSamplesWithTheirOwnIds) {
     TempDir const dir;
     AuditInput const input = with_held_out(dir).read("auto");

@@ -5,6 +5,7 @@
 #include "assay/usage/bounds.hpp"
 #include "assay/usage/estimators.hpp"
 #include "assay/usage/known_members.hpp"
+#include "assay/usage/ladder.hpp"
 #include "assay/usage/signal_table.hpp"
 
 #include <cstdint>
@@ -24,7 +25,12 @@ struct AuditInput {
     SignalTable reference;                    //!< true non-members, or row i = synthetic partner of suspect i
     std::vector<std::uint64_t> reference_ids; //!< not read when paired
     bool paired = false;
-    std::optional<SignalTable> control; //!< only when paired: row i = the partner of partner i
+    //! Only when paired: row i = the partner of partner i. Partners are compared with it, or, where there are
+    //! some, these.
+    std::optional<SignalTable> control, control_suspects;
+    //! Only when paired: rungs 2 and up of a ladder whose rung 1 is the reference. Steps are then compared
+    //! (steps_of()), and there must be no control.
+    std::optional<std::array<SignalTable, kSteps - 1>> upper_rungs;
     std::optional<SignalTable> members; //!< other samples that were certainly used, not among the suspects
     std::vector<std::uint64_t> member_ids;
     //! Where the tables hold a random draw of larger sides: the sides' sizes (0: the tables are all), and
@@ -86,7 +92,7 @@ struct Audit {
     std::size_t n_reference = 0;
     std::uint64_t suspects_total = 0, reference_total = 0;
     double confidence = 0;
-    bool paired = false;
+    bool paired = false, ladder = false;
     std::vector<std::string> signals; //!< those used
     std::vector<std::string> dropped; //!< those constant over the middle of the reference
     //! Shares with a positive `margin`: what the target classifies right, if that signal is there. NaN: it

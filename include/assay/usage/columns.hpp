@@ -5,6 +5,7 @@
 #include "assay/store/result_file.hpp"
 #include "assay/usage/audit.hpp"
 
+#include <array>
 #include <filesystem>
 
 namespace assay::usage {
@@ -13,6 +14,9 @@ namespace assay::usage {
 inline constexpr char const* kSuspectSignals = "/signals";
 inline constexpr char const* kPartnerSignals = "/partners"; //!< row i: the synthetic partner of suspect i
 inline constexpr char const* kControlSignals = "/controls"; //!< row i: the partner of that partner
+//! Rungs 1 to kSteps of a ladder; the first are partners.
+inline constexpr std::array<char const*, kSteps> kRungSignals{kPartnerSignals, "/partners_2", "/partners_3",
+                                                              "/partners_4"};
 inline constexpr char const* kHeldOutSignals = "/held_out/signals";
 inline constexpr char const* kMemberSignals = "/known_members/signals"; //!< of samples certainly used
 inline constexpr char const* kSuspectIds = "/samples/id";

@@ -1,51 +1,55 @@
-//! Synthetic non-members without a generator: mixtures of same-class suspects.
-//! They score unlike true non-members wherever blending alone changes a score, hence the control in
-//! columns.hpp.
+//! Synthetic non-members without a generator: a ladder of mixtures. A suspect is mixed with a near suspect of
+//! its class, the mixture with another, and so on; what a step does to a score shows on the upper rungs,
+//! where no member can be (ladder.hpp).
 #pragma once
 
 #include "assay/data/view.hpp"
+#include "assay/usage/ladder.hpp"
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
 namespace assay::usage {
 
-//! Who is mixed with whom: next(i) is another suspect of i's class; following it walks, in an order drawn
-//! from the ids, through the whole class among the 2^20 or more consecutive suspects that i belongs to. Only
-//! one such block is in memory at a time. Local; one thread at a time.
-class MixingCycles {
+//! Who is mixed with whom: the kSteps nearest suspects of i's class, by squared difference of stored values,
+//! the farthest of them last, the others in an order drawn from i's id; looked for among a group of 512 to
+//! 1023 of the class that follow one another in the file (all of it, if there are fewer than 1024). Labels
+//! and groups of one block of 2^20 suspects are in memory at a time, and the values of one group. Local; one
+//! thread at a time.
+class Neighbourhoods {
   public:
-    MixingCycles(data::View const& suspects, std::uint64_t seed) : suspects_(&suspects), seed_(seed) {}
+    Neighbourhoods(data::View const& suspects, std::uint64_t seed) : suspects_(&suspects), seed_(seed) {}
 
-    std::uint64_t next(std::uint64_t position);
+    //! Positions in the view.
+    std::array<std::uint64_t, kSteps> of(std::uint64_t position);
 
     std::uint64_t blocks() const;
-    //! Makes a block's cycles. Error(data) for a class with fewer than four suspects in it: a partner's
-    //! partner needs four.
+    //! Makes a block's groups. Error(data) for a class of which it has no more than kSteps suspects.
     void load(std::uint64_t block);
 
   private:
+    using Group = std::vector<std::uint64_t>; // positions, ascending
+
     std::uint64_t begin_of(std::uint64_t block) const;
+    void find_neighbours(Group const& group);
 
     data::View const* suspects_;
     std::uint64_t seed_;
     std::uint64_t begin_ = 0, end_ = 0; // of the block that is loaded
-    std::vector<std::uint64_t> next_;
+    std::vector<Group> groups_;
+    std::vector<std::uint32_t> group_of_; // by position in the block
+    std::vector<std::array<std::uint64_t, kSteps>>
+        neighbours_; // the same; all the position itself: not found yet
 };
 
-//! Suspects with what their partners are made of.
-struct Mixed {
-    data::Samples suspect; //!< x
-    data::Samples partner; //!< v = (x + x1)/2
-    data::Samples
-        control; //!< w = (v + v')/2 with v' = (x2 + x3)/2: the same step taken from a certain non-member
-};
-
-//! Local, HDF5. The suspects at [begin, end), then their first, second and third successors: 4n rows.
-data::Samples read_for_mixing(data::View const& suspects, MixingCycles& cycles, std::uint64_t begin,
+//! Local. The samples that rungs are made of: suspects [begin, end), then their first neighbours, and so on.
+data::Samples read_for_mixing(data::View const& suspects, Neighbourhoods& neighbourhoods, std::uint64_t begin,
                               std::uint64_t end);
-//! Local, no HDF5. Bytes are rounded up or down at random, by (seed, id), so that mixing does not darken
-//! images. All three carry the suspects' ids and labels.
-Mixed mix(data::Samples const& read, data::DatasetInfo const& info, std::uint64_t seed);
+
+//! The rungs, with ids and labels of the suspects: rung 0 is the suspect x, rung k the mean of rung k - 1 and
+//! the k-th neighbour. Bytes are rounded up or down at random, drawn from the id.
+std::array<data::Samples, kRungs> make_rungs(data::Samples const& read, data::DatasetInfo const& info,
+                                             std::uint64_t seed);
 
 } // namespace assay::usage
