@@ -17,7 +17,6 @@ constexpr std::array<double, 16> kGrid{0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15,
 constexpr double kLowScores = 0.1;
 // How often members score there, against others: at most. With none allowed, intervals missed p = 1 at a
 // member AUC of 0.8 in 64 of 64 simulated audits (docs/experiments/usage_estimators.md)
-constexpr double kMembersThere = 0.1;
 
 std::size_t count_up_to(std::span<double const> ascending, double c) {
     return static_cast<std::size_t>(std::upper_bound(ascending.begin(), ascending.end(), c) -
@@ -98,11 +97,11 @@ double grid_lower_bound(std::span<double const> suspects, std::span<double const
 }
 
 double rare_member_upper_bound(std::span<double const> suspects, std::span<double const> reference,
-                               double delta) {
+                               double delta, double as_often) {
     double const c = reference[rank_at(kLowScores, reference.size()) - 1];
     double const q_u = clopper_pearson_lower(count_up_to(suspects, c), suspects.size(), delta / 2);
     double const q_n = clopper_pearson_upper(count_up_to(reference, c), reference.size(), delta / 2);
-    return std::clamp((1 - q_u / q_n) / (1 - kMembersThere), 0.0, 1.0);
+    return std::clamp((1 - q_u / q_n) / (1 - as_often), 0.0, 1.0);
 }
 
 double tail_probability(std::size_t k, std::size_t j, std::size_t n_suspects, std::size_t n_reference) {

@@ -14,9 +14,8 @@ std::string partner_statement(Audit const& audit) {
         audit.ladder
             ? "Suspects are compared with mixtures of themselves and near suspects of their class. What a "
               "step of "
-              "mixing does to unused ones is taken from the two steps above it; no interval covers an error "
-              "of this "
-              "kind. "
+              "mixing does to unused ones is taken from the two steps above it; of an error there, the "
+              "interval's upper end covers what shows one step higher, the bound nothing. "
             : "Synthetic partners are assumed to score like unused suspects, and no interval covers a shift "
               "between them. ";
     if (!audit.control)
@@ -76,7 +75,7 @@ std::vector<std::string> statements(Audit const& audit, bool held_out) {
             "reports much more, classes are numbered or samples prepared otherwise than in its training.",
             100 * audit.suspects_accuracy, 100 * audit.reference_accuracy));
     result.push_back("Near-copies of suspects elsewhere in the training data count as use.");
-    if (!held_out)
+    if (!held_out && !audit.ladder)
         result.back() +=
             " The model is assumed not to be trained on the generator's output, nor the generator made "
             "from the model.";
@@ -91,9 +90,10 @@ std::vector<std::string> statements(Audit const& audit, bool held_out) {
             "samples; the answer does not rest on them.",
             audit.known_members->n));
     if (audit.interval)
-        result.push_back("The interval's upper end assumes that members score below the reference's 10 % "
-                         "quantile at most a "
-                         "tenth as often as others; if they do more often, more may have been used.");
+        result.push_back(fmt::format(
+            "The interval's upper end assumes that members score below the reference's 10 % quantile at "
+            "most {} as often as others; if they do more often, more may have been used.",
+            audit.ladder ? "0.3 times" : "a tenth"));
     else
         result.push_back(
             "No upper bound is given: without an assumption on members, full use is never excluded.");

@@ -52,10 +52,10 @@ double clopper_pearson_upper(std::size_t k, std::size_t n, double a);
 double grid_lower_bound(std::span<double const> suspects, std::span<double const> reference, double delta);
 
 //! Upper bound on p, error probability at most delta, *assuming* that members reach the reference's 10 %
-//! quantile c or less at most a tenth as often as others do: then q_U <= (1-p) q_N + p q_N/10, so
-//! p <= (1 - low(q_U)/up(q_N))/0.9, Clopper-Pearson ends at delta/2 each.
+//! quantile c or less at most `as_often` times as often as others do: then q_U <= (1-p) q_N + p q_N as_often,
+//! so p <= (1 - low(q_U)/up(q_N))/(1 - as_often), Clopper-Pearson ends at delta/2 each.
 double rare_member_upper_bound(std::span<double const> suspects, std::span<double const> reference,
-                               double delta);
+                               double delta, double as_often = 0.1);
 
 //! P[Hypergeometric(n_suspects + n_reference, n_suspects successes, k + j - 1 draws) >= k], 1 if k = 0:
 //! the chance, if both sides are alike, that k or more suspects lie above the j-th largest reference score.
