@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include <malloc.h>
+#include <torch/version.h>
 
 namespace assay::model {
 

@@ -1,7 +1,7 @@
 //! One place for what torch needs before its first use, and for differences between its versions.
 #pragma once
 
-#include <torch/torch.h>
+#include "assay/model/torch.hpp"
 
 #include <string>
 
