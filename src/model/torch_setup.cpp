@@ -1,6 +1,7 @@
 #include "assay/model/torch_setup.hpp"
 
 #include "assay/base/error.hpp"
+#include "assay/model/torch.hpp"
 
 #include <cstdlib>
 
