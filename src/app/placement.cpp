@@ -70,7 +70,7 @@ void check_world_size(comm::Communicator const& comm, bool allow_mismatch) {
 
 Placement place_ranks(comm::Communicator const& comm, job::Compute const& compute, bool share_gpus) {
     comm::RankPlace mine = comm::find_place(comm);
-    torch::Device const device =
+    c10::Device const device =
         comm::agree(comm, [&] { return model::choose_device(compute.device, mine.local_rank); });
     mine.device = device.str();
     if (device.is_cuda()) {

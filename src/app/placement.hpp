@@ -14,7 +14,7 @@ void check_world_size(comm::Communicator const& comm, bool allow_mismatch);
 
 //! What a run computes on.
 struct Placement {
-    torch::Device device;               //!< this rank's
+    c10::Device device;                 //!< this rank's
     int threads;                        //!< of each rank
     std::vector<comm::RankPlace> ranks; //!< of the job's communicator
     int ranks_on_host = 1;              //!< of all that were launched, those on this rank's host

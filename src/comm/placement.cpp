@@ -152,7 +152,7 @@ std::vector<std::string> placement_warnings(std::vector<RankPlace> const& places
     bool const unknown = std::ranges::any_of(
         places, [](RankPlace const& place) { return place.device != "cpu" && place.gpu.empty(); });
     if (unknown && places.size() > 1)
-        warnings.push_back(
+        warnings.emplace_back(
             "the driver does not tell the GPUs' UUIDs: whether ranks share one is not checked");
     return warnings;
 }

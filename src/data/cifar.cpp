@@ -1,9 +1,8 @@
 // CIFAR binary version: records of one label (CIFAR-10) or coarse and fine label (CIFAR-100), then 3x32x32
 // bytes (cs.toronto.edu/~kriz/cifar.html)
+#include "assay/base/log.hpp"
 #include "data/input_file.hpp"
 #include "data/source.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 

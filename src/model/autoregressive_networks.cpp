@@ -1,6 +1,7 @@
 #include "assay/model/autoregressive_networks.hpp"
 
 #include "assay/base/error.hpp"
+#include "model/layers.hpp"
 
 namespace assay::model {
 

@@ -1,6 +1,7 @@
 #include "assay/model/classifier_networks.hpp"
 
 #include "assay/base/error.hpp"
+#include "model/layers.hpp"
 
 namespace assay::model {
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/generator_families.hpp"
+#include "model/layers.hpp"
 
 #include <functional>
 

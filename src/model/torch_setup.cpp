@@ -1,10 +1,12 @@
 #include "assay/model/torch_setup.hpp"
 
 #include "assay/base/error.hpp"
+#include "assay/model/torch.hpp"
 
 #include <cstdlib>
 
 #include <malloc.h>
+#include <torch/version.h>
 
 namespace assay::model {
 

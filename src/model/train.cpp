@@ -10,6 +10,9 @@
 #include "assay/model/checkpoint.hpp"
 #include "model/weight_average.hpp"
 
+#include <torch/optim/adam.h>
+#include <torch/optim/sgd.h>
+
 #include <cmath>
 #include <limits>
 #include <numbers>

@@ -1,7 +1,7 @@
 // The denoiser of the built-in diffusion
 #pragma once
 
-#include <torch/torch.h>
+#include "model/layers.hpp"
 
 #include <cstdint>
 #include <memory>

@@ -2,6 +2,7 @@
 #include "assay/base/random.hpp"
 #include "assay/model/encoder.hpp"
 #include "model/generator_families.hpp"
+#include "model/layers.hpp"
 
 namespace assay::model {
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <torch/nn/functional/loss.h>
+
 namespace assay::usage {
 
 namespace {

@@ -11,10 +11,14 @@
 #include "assay/model/classifier_networks.hpp"
 #include "assay/model/generator_networks.hpp"
 #include "data/part_fixtures.hpp"
+#include "model/layers.hpp"
 #include "support/world.hpp"
 
 #include <csignal>
 #include <numbers>
+
+#include <torch/optim/adam.h>
+#include <torch/optim/sgd.h>
 
 using namespace assay;
 using namespace assay::model;

@@ -2,8 +2,10 @@
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import h5py
@@ -32,20 +34,30 @@ class Stop(common.ProgramTest):
         if ranks:
             os.kill(ranks[0], signal.SIGTERM)
 
-    def setUp(self):
-        super().setUp()
-        self.job = common.make_job(self.folder)
-        common.assay("run", self.job, "--output", self.folder / "whole", *self.SLOW, ranks=2)
+    @classmethod
+    def setUpClass(cls):
+        shared = tempfile.TemporaryDirectory(prefix="assay-test-")
+        cls.addClassCleanup(shared.cleanup)
+        cls.shared = pathlib.Path(shared.name)
+        cls.job = common.make_job(cls.shared)
+        cls.whole = cls.shared / "whole/results.h5"
+        cls.stopped = None
+        common.assay("run", cls.job, "--output", cls.whole.parent, *cls.SLOW, ranks=2)
 
     def check_resumed(self, output, ranks):
         done = common.assay("run", self.job, "--output", output, *self.SLOW, "--resume", ranks=ranks)
-        self.assertEqual(common.differences(self.folder / "whole/results.h5", output / "results.h5"), "")
+        self.assertEqual(common.differences(self.whole, output / "results.h5"), "")
         return re.search(r"resuming: (\d+) of (\d+) shards", done.stderr)
 
     def stop_in_the_pass(self):
-        """A run of two ranks, one of them sent SIGTERM when some shards, not all, are on disk; its folder."""
+        """A copy of the folder of a run of two ranks, one of them sent SIGTERM when some shards, not all, were on disk."""
+        if self.stopped is None:
+            type(self).stopped = self.run_and_stop()
+        return shutil.copytree(self.stopped, self.folder / "stopped")
+
+    def run_and_stop(self):
         for delay in (0.2, 0.1, 0.4, 0.05, 0.8, 1.6):
-            output = self.folder / f"stopped{delay}"
+            output = self.shared / f"stopped{delay}"
             process = self.start(self.job, output, 2)
             self.stop_after(process, output, delay)
             _, errors = process.communicate(timeout=100)
@@ -88,7 +100,7 @@ class Stop(common.ProgramTest):
             file["signals/loss"][16 * shard] += 1
         done = common.assay("run", self.job, "--output", output, *self.SLOW, "--resume")
         self.assertIn(f"shard {shard} does not match its checksum", done.stderr)
-        self.assertEqual(common.differences(self.folder / "whole/results.h5", output / "results.h5"), "")
+        self.assertEqual(common.differences(self.whole, output / "results.h5"), "")
 
 
 class StopAutoregressive(Stop):

@@ -1,7 +1,9 @@
 """A grid of jobs on groups of ranks: each cell as if it had run alone, whatever happens to the others."""
 import os
+import pathlib
 import signal
 import subprocess
+import tempfile
 import time
 
 import h5py
@@ -44,9 +46,16 @@ def name(cell):
 
 
 class Sweep(common.ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        shared = tempfile.TemporaryDirectory(prefix="assay-test-")
+        cls.addClassCleanup(shared.cleanup)
+        cls.shared = pathlib.Path(shared.name)
+        cls.single = common.make_job(cls.shared)
+        cls.alone = {}
+
     def setUp(self):
         super().setUp()
-        self.single = common.make_job(self.folder)
         self.job = self.with_sweep(GRID)
         self.out = self.folder / "out"
 
@@ -59,13 +68,14 @@ class Sweep(common.ProgramTest):
         return common.assay("sweep", self.job, "--output", output or self.out, *arguments, **options)
 
     def run_alone(self, *sets):
-        """Folders of the cells' jobs, run one by one without a sweep."""
-        folders = []
-        for cell, (p, seed) in enumerate(CELLS):
-            folders.append(self.folder / "alone" / str(cell))
-            common.assay("run", self.single, "--output", folders[-1], "--set", f"model.train.usage_fraction={p}",
-                         "--set", f"job.seed={seed}", *sets)
-        return folders
+        """Folders of the cells' jobs, run one by one without a sweep; once for all tests."""
+        if sets not in self.alone:
+            folders = [self.shared / f"alone{len(self.alone)}-{cell}" for cell in range(len(CELLS))]
+            for folder, (p, seed) in zip(folders, CELLS):
+                common.assay("run", self.single, "--output", folder, "--set", f"model.train.usage_fraction={p}",
+                             "--set", f"job.seed={seed}", *sets)
+            self.alone[sets] = folders
+        return self.alone[sets]
 
     def check_cells(self, alone, output=None):
         for cell, folder in enumerate(alone):
@@ -128,15 +138,15 @@ class Sweep(common.ProgramTest):
 
     def test_axes_of_text_and_lists(self):
         self.job = self.with_sweep('[sweep.grid]\n"usage.signals" = [["loss"], ["loss", "margin"]]\n'
-                                   f'"dataset.held_out" = ["{self.folder}/b.h5", ""]\n')
+                                   f'"dataset.held_out" = ["{self.shared}/b.h5", ""]\n')
         self.sweep("--set", "model.train.epochs=1")
         with h5py.File(self.out / "sweep.h5") as file:
             self.assertEqual(file["axes/usage.signals"][3], b"['loss', 'margin']")
-            self.assertEqual(file["axes/dataset.held_out"][:].tolist(), [f"{self.folder}/b.h5".encode(), b""] * 2)
+            self.assertEqual(file["axes/dataset.held_out"][:].tolist(), [f"{self.shared}/b.h5".encode(), b""] * 2)
 
     def test_retrained_generators_score_a_valuation(self):
         self.job = self.folder / "retrain.toml"
-        self.job.write_text(RETRAIN.format(folder=self.folder))
+        self.job.write_text(RETRAIN.format(folder=self.shared))
         done = self.sweep(ranks=2)
         self.assertIn("| cell-0003 | 3 |", done.stdout)
         with h5py.File(self.out / "lds.h5") as file:
@@ -150,8 +160,8 @@ class Sweep(common.ProgramTest):
         self.assertEqual((masks.sum(axis=1).tolist(), masks.shape, outputs.shape), ([350] * 4, (4, 700), (4, 320)))
         self.assertEqual(len({row.tobytes() for row in masks}), 4)
         value = self.folder / "value.toml"
-        value.write_text(f'[job]\nkind = "valuation"\n[dataset]\ntraining = "{self.folder}/a.h5"\n'
-                         f'generated = "{self.folder}/b.h5"\n[valuation]\nk = 5\nlds = "{self.out}/lds.h5"\n')
+        value.write_text(f'[job]\nkind = "valuation"\n[dataset]\ntraining = "{self.shared}/a.h5"\n'
+                         f'generated = "{self.shared}/b.h5"\n[valuation]\nk = 5\nlds = "{self.out}/lds.h5"\n')
         common.assay("run", value, "--output", self.folder / "credit")
         with h5py.File(self.folder / "credit/results.h5") as results:
             self.assertEqual(results["metrics/valuation"].attrs["lds_subsets"], 4)
@@ -248,7 +258,7 @@ class Sweep(common.ProgramTest):
         common.write_data_set(broken, 320, seed=2)
         with h5py.File(broken, "r+") as file:
             file["labels"][7] = -1
-        self.job = self.with_sweep(f'[sweep.grid]\n"dataset.held_out" = ["{self.folder}/b.h5", "{broken}"]\n'
+        self.job = self.with_sweep(f'[sweep.grid]\n"dataset.held_out" = ["{self.shared}/b.h5", "{broken}"]\n'
                                    '"model.train.usage_fraction" = [0.25, 0.75]\n')
         for ranks in (0, 3):
             output = self.folder / f"failing{ranks}"

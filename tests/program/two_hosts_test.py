@@ -6,6 +6,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 import h5py
@@ -22,9 +23,16 @@ SECONDS_TO_NOTICE = (lambda time, interval, probes: time + interval * probes)(*(
 
 
 class Hosts(common.ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        shared = tempfile.TemporaryDirectory(prefix="assay-test-")
+        cls.addClassCleanup(shared.cleanup)
+        cls.job = common.make_job(shared.name)
+        cls.whole = pathlib.Path(shared.name) / "whole"
+        common.assay("run", cls.job, "--output", cls.whole, *SLOW, ranks=2)
+
     def setUp(self):
         super().setUp()
-        self.job = common.make_job(self.folder)
         self.output = self.folder / "out"
         self.two = hosts_fixture.TwoHosts(self.folder)
         self.addCleanup(self.two.stop)
@@ -39,9 +47,7 @@ class Hosts(common.ProgramTest):
         slurm_fixture.wait_until(begun, 60, "first shards")
 
     def check_result(self, hosts, resumed, log=""):
-        whole = self.folder / "whole"
-        common.assay("run", self.job, "--output", whole, *SLOW, ranks=2)
-        self.assertEqual(common.differences(whole / "results.h5", self.output / "results.h5"), "")
+        self.assertEqual(common.differences(self.whole / "results.h5", self.output / "results.h5"), "")
         with h5py.File(self.output / "results.h5") as file:
             self.assertEqual(file.attrs["hosts"].decode(), hosts)  # of the run that began the file
             self.assertEqual(file.attrs["shards_resumed"] > 0, resumed, log)

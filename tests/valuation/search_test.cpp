@@ -9,8 +9,6 @@
 
 #include <gtest/gtest.h>
 
-#include <torch/torch.h>
-
 #include <thread>
 
 namespace assay::valuation {

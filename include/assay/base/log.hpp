@@ -6,6 +6,9 @@
 
 #include <string>
 
+// In libfmt already. Else every file that logs would compile all of fmt's formatting once more, for seconds
+extern template void fmt::detail::vformat_to<char>(buffer<char>&, string_view, format_args, locale_ref);
+
 namespace assay {
 
 //! Local, after the rank is known. Rank 0 logs at the level of ASSAY_LOG (trace .. off; default info), other

@@ -3,7 +3,7 @@
 
 #include "assay/model/batch.hpp"
 
-#include <torch/torch.h>
+#include "assay/model/torch.hpp"
 
 #include <cstdint>
 #include <string>

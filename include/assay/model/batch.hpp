@@ -3,7 +3,7 @@
 
 #include "assay/data/dataset.hpp"
 
-#include <torch/torch.h>
+#include "assay/model/torch.hpp"
 
 #include <string_view>
 #include <vector>

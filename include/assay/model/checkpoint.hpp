@@ -7,6 +7,8 @@
 
 #include <filesystem>
 
+#include <torch/optim/optimizer.h>
+
 namespace assay::model {
 
 //! Collective; root writes under a temporary name, makes it durable, renames it. Error(io) on all ranks if it

@@ -1,7 +1,7 @@
 //! The classifier interface: what a stage knows of a model.
 #pragma once
 
-#include <torch/torch.h>
+#include "assay/model/torch.hpp"
 
 #include <cstdint>
 #include <memory>

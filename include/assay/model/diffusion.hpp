@@ -1,7 +1,7 @@
 //! The interface of diffusion models: what a stage knows of one; and sampling from any of them.
 #pragma once
 
-#include <torch/torch.h>
+#include "assay/model/torch.hpp"
 
 #include <cstdint>
 

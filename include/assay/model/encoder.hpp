@@ -1,7 +1,7 @@
 //! The interface of models with a code of their own for a sample.
 #pragma once
 
-#include <torch/torch.h>
+#include "assay/model/torch.hpp"
 
 namespace assay::model {
 
