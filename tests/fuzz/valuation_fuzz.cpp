@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
             .shapley_k = 1};
         valuation::Valuation const found = valuation::value(input, options);
         auto const outliers = report::read_outlier_scores(path, found, input.ids);
-        report::ValuationContext const context{"fuzz", input.ids, input.generated_ids, outliers, {}};
+        report::ValuationContext const context{"fuzz", input.ids, input.generated_ids, outliers};
         report::summary(found, context).dump();
         report::table(found, context);
         report::answer(found);
