@@ -6,6 +6,7 @@
 #include "assay/model/autoregressive_networks.hpp"
 #include "assay/model/checkpoint.hpp"
 #include "assay/model/classifier_networks.hpp"
+#include "assay/model/diffusion_networks.hpp"
 #include "assay/model/torchscript.hpp"
 #include "assay/model/train.hpp"
 
@@ -20,6 +21,8 @@ Target load(comm::Communicator const& comm, job::Model const& wanted, torch::Dev
         Target target{{}, sha256(bytes), path};
         if (wanted.family == "autoregressive")
             target.model = model::load_autoregressive(bytes, path, device);
+        else if (wanted.family == "diffusion")
+            target.model = model::load_diffusion(bytes, path, device);
         else
             target.model = model::load_classifier(bytes, path, device);
         return target;
@@ -55,6 +58,8 @@ Target with_network(comm::Communicator const& comm, job::Job const& job, data::S
     };
     if (job.model.family == "autoregressive")
         return use(on_device(model::make_autoregressive));
+    if (job.model.family == "diffusion")
+        return use(on_device(model::make_diffusion));
     return use(on_device(model::make_classifier));
 }
 
@@ -68,6 +73,8 @@ void try_out(comm::Communicator const& comm, Target const& target, job::Job cons
             model::to_batch(samples, split.suspects.info(), normalisation(job), 0, trial, device);
         if (auto const* model = std::get_if<std::shared_ptr<model::Autoregressive>>(&target.model))
             model::check_autoregressive(**model, batch, split.classes, target.origin);
+        else if (auto const* model = std::get_if<std::shared_ptr<model::Diffusion>>(&target.model))
+            model::check_diffusion(**model, batch, split.classes, target.origin);
         else
             model::check_classifier(*std::get<std::shared_ptr<model::Classifier>>(target.model), batch.x,
                                     split.classes, target.origin);

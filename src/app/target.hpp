@@ -7,6 +7,7 @@
 #include "assay/model/autoregressive.hpp"
 #include "assay/model/batch.hpp"
 #include "assay/model/classifier.hpp"
+#include "assay/model/diffusion.hpp"
 
 #include <memory>
 #include <string>
@@ -15,7 +16,8 @@
 namespace assay::app {
 
 //! A model of any family, behind its family's interface.
-using Model = std::variant<std::shared_ptr<model::Classifier>, std::shared_ptr<model::Autoregressive>>;
+using Model = std::variant<std::shared_ptr<model::Classifier>, std::shared_ptr<model::Autoregressive>,
+                           std::shared_ptr<model::Diffusion>>;
 
 struct Target {
     Model model;

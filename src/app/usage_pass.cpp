@@ -8,6 +8,7 @@
 #include "assay/usage/autoregressive_signals.hpp"
 #include "assay/usage/classifier_signals.hpp"
 #include "assay/usage/columns.hpp"
+#include "assay/usage/diffusion_signals.hpp"
 #include "assay/usage/partners.hpp"
 
 #include <cmath>
@@ -24,6 +25,10 @@ BatchSignals batch_signals(Target const& target, usage::SignalPlan const& plan) 
     if (auto const* found = std::get_if<std::shared_ptr<model::Autoregressive>>(&target.model))
         return [model = *found, plan](model::Batch const& batch) {
             return usage::autoregressive_signals(*model, batch, plan.signals);
+        };
+    if (auto const* found = std::get_if<std::shared_ptr<model::Diffusion>>(&target.model))
+        return [model = *found, plan](model::Batch const& batch) {
+            return usage::diffusion_signals(*model, batch, plan);
         };
     auto const& classifier = std::get<std::shared_ptr<model::Classifier>>(target.model);
     return [=](model::Batch const& batch) { return usage::classifier_signals(*classifier, batch, plan); };

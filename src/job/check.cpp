@@ -17,7 +17,9 @@ void check_name(std::string const& name) {
 }
 
 std::string family_of(std::string const& network) {
-    return network == "made" || network == "transformer" ? "autoregressive" : "classifier";
+    if (network == "made" || network == "transformer")
+        return "autoregressive";
+    return network == "ddpm" || network == "ddpm_mlp" ? "diffusion" : "classifier";
 }
 
 void check_model(Job const& job) {

@@ -1,6 +1,7 @@
 // Class-conditional denoising diffusion
+#include "assay/base/error.hpp"
 #include "assay/base/random.hpp"
-#include "assay/model/diffusion.hpp"
+#include "assay/model/diffusion_networks.hpp"
 #include "model/generator_families.hpp"
 #include "model/unet.hpp"
 
@@ -8,13 +9,21 @@ namespace assay::model {
 
 namespace {
 
-class Ddpm : public GeneratorNetwork, public Diffusion {
+// What is learned are images whose squares of pool x pool pixels are averaged to one
+class Ddpm : public DiffusionNetwork {
   public:
-    Ddpm(ImageShape const& image, std::int64_t width, std::int64_t timesteps, std::int64_t classes)
+    Ddpm(ImageShape const& image, std::int64_t pool, std::shared_ptr<Denoiser> const& denoiser,
+         std::int64_t timesteps, std::int64_t classes)
         : image_(image),
+          pool_(pool),
           classes_(classes),
-          unet_(register_module("unet", std::make_shared<UNet>(image.channels, width, classes + 1))),
+          denoiser_(register_module("denoiser", denoiser)),
           alphas_cumprod_(cosine_schedule(timesteps)) {}
+
+    torch::Tensor encode(torch::Tensor const& x) override {
+        check_unit_interval(x);
+        return 2 * (pool_ == 1 ? x : torch::avg_pool2d(x, pool_)) - 1;
+    }
 
     SampleLoss loss(Batch const& batch, std::uint64_t draws) override {
         torch::Tensor const label = is_training() ? drop_labels(batch, draws) : batch.y;
@@ -45,34 +54,66 @@ class Ddpm : public GeneratorNetwork, public Diffusion {
     }
 
     torch::Tensor eps(torch::Tensor const& x_t, torch::Tensor const& t, torch::Tensor const& label) override {
-        return unet_->forward(x_t, t, condition(label, classes_));
+        return denoiser_->forward(x_t, t, condition(label, classes_));
     }
 
     torch::Tensor alphas_cumprod() override {
         // No buffer: training averages buffers over its units
-        return alphas_cumprod_ = alphas_cumprod_.to(unet_->parameters()[0].device());
+        return alphas_cumprod_ = alphas_cumprod_.to(denoiser_->parameters()[0].device());
     }
 
   private:
     torch::Tensor loss_at(Batch const& batch, torch::Tensor const& t, torch::Tensor const& label,
                           std::uint64_t seed) {
-        check_unit_interval(batch.x);
+        torch::Tensor const x = encode(batch.x);
         torch::Tensor const noise =
-            keyed_normals(batch.ids, batch.x.sizes().slice(1), seed, "diffusion noise", batch.x.device());
-        return denoising_loss(*this, 2 * batch.x - 1, noise, t, label);
+            keyed_normals(batch.ids, x.sizes().slice(1), seed, "diffusion noise", x.device());
+        return denoising_loss(*this, x, noise, t, label);
     }
 
-    ImageShape image_;
-    std::int64_t classes_;
-    std::shared_ptr<UNet> unet_;
+    ImageShape image_; // as it is learned
+    std::int64_t pool_, classes_;
+    std::shared_ptr<Denoiser> denoiser_;
     torch::Tensor alphas_cumprod_;
 };
+
+constexpr std::int64_t kTimesteps = 1000; // of an audited network: signals are named after times of 1,000
+
+// The shape after averaging
+ImageShape pooled_shape(job::Train const& train, data::DatasetInfo const& info) {
+    auto const& shape = info.sample_shape;
+    auto const pool = static_cast<std::uint64_t>(train.pool);
+    std::uint64_t const unit = train.network == "ddpm" ? 4 * pool : pool; // the U-Net halves its sides twice
+    if (shape.size() != 3 || shape[1] % unit != 0 || shape[2] % unit != 0)
+        fail(Exit::usage,
+             "model.train.network=\"{}\" (needs images [C, H, W] with sides that {} divides, for "
+             "model.train.pool={}; samples are {}). Change pool, or bring the samples to another shape",
+             train.network, unit, train.pool, fmt::join(shape, "x"));
+    auto const side = [&](std::size_t axis, std::uint64_t by) {
+        return static_cast<std::int64_t>(shape[axis] / by);
+    };
+    return {side(0, 1), side(1, pool), side(2, pool)};
+}
 
 } // namespace
 
 std::shared_ptr<GeneratorNetwork> make_ddpm(ImageShape const& image, std::int64_t width,
                                             std::int64_t timesteps, std::int64_t classes) {
-    return std::make_shared<Ddpm>(image, width, timesteps, classes);
+    return std::make_shared<Ddpm>(image, 1, std::make_shared<UNet>(image.channels, width, classes + 1),
+                                  timesteps, classes);
+}
+
+std::shared_ptr<DiffusionNetwork> make_diffusion(job::Train const& train, data::DatasetInfo const& info,
+                                                 std::int64_t classes, std::uint64_t seed) {
+    ImageShape const image = pooled_shape(train, info);
+    std::shared_ptr<Denoiser> denoiser;
+    if (train.network == "ddpm")
+        denoiser = std::make_shared<UNet>(image.channels, train.width ? train.width : 32, classes + 1);
+    else
+        denoiser = make_residual_mlp(image.elements(), train.width ? train.width : 512, classes + 1);
+    auto network = std::make_shared<Ddpm>(image, train.pool, denoiser, kTimesteps, classes);
+    initialise(*network, seed);
+    return network;
 }
 
 } // namespace assay::model

@@ -1,7 +1,6 @@
 #include "assay/model/diffusion.hpp"
 
 #include "assay/base/error.hpp"
-#include "assay/model/batch.hpp"
 
 #include <cmath>
 #include <numbers>
@@ -27,7 +26,56 @@ torch::Tensor guided_eps(Diffusion& model, torch::Tensor const& x, std::int64_t 
     return unconditional + guidance * (conditional - unconditional);
 }
 
+// The noise that the model sees in x_t, checked
+torch::Tensor finite_eps(Diffusion& model, torch::Tensor const& x_t, std::int64_t time,
+                         torch::Tensor const& label, std::string const& origin) {
+    torch::Tensor const eps = model.eps(x_t, torch::full_like(label, time), label);
+    if (!torch::isfinite(eps).all().item<bool>())
+        fail(Exit::data,
+             "{}: the noise predicted at step {} under label {} holds NaN or infinity on the first samples. "
+             "Check the model and dataset.mean/deviation",
+             origin, time, label[0].item<std::int64_t>());
+    return eps;
+}
+
+void check_schedule(torch::Tensor const& alphas, std::string const& origin) {
+    bool const shaped = alphas.dim() == 1 && alphas.size(0) >= 2 && alphas.scalar_type() == torch::kFloat32;
+    if (!shaped)
+        fail(Exit::data, "{}: alphas_cumprod is {} [{}] (must be float32 [T], T > 1). See docs/models.md",
+             origin, std::string(alphas.dtype().name()), fmt::join(alphas.sizes(), ", "));
+    std::int64_t const last = alphas.size(0) - 1;
+    bool const falls = (alphas.slice(0, 1) <= alphas.slice(0, 0, last)).all().item<bool>();
+    if (!falls || !(alphas[last].item<float>() > 0 && alphas[0].item<float>() <= 1))
+        fail(Exit::data,
+             "{}: alphas_cumprod goes from {} to {} (must fall from step to step, within (0, 1]). Save the "
+             "cumulative product of 1 - beta, see docs/models.md",
+             origin, alphas[0].item<float>(), alphas[last].item<float>());
+}
+
 } // namespace
+
+void check_diffusion(Diffusion& model, Batch const& trial, std::int64_t classes, std::string const& origin) {
+    torch::NoGradGuard const no_grad;
+    torch::Tensor const alphas = model.alphas_cumprod();
+    check_schedule(alphas, origin);
+    torch::Tensor const x = model.encode(trial.x);
+    if (!torch::isfinite(x).all().item<bool>())
+        fail(Exit::data,
+             "{}: encode(x) of the first samples holds NaN or infinity. Check the model and "
+             "dataset.mean/deviation",
+             origin);
+    torch::Tensor const null = torch::full_like(trial.y, kNullLabel);
+    for (std::int64_t time : {std::int64_t{0}, alphas.size(0) - 1})
+        for (torch::Tensor const& label : {trial.y, torch::full_like(trial.y, classes - 1), null})
+            finite_eps(model, x, time, label, origin);
+    std::int64_t const middle = alphas.size(0) / 2;
+    if (torch::equal(finite_eps(model, x, middle, trial.y, origin),
+                     finite_eps(model, x, middle, null, origin)))
+        fail(Exit::data,
+             "{}: the noise predicted under label {} (unconditional) equals that under the samples' labels "
+             "(signals live on their difference). Give the model a null class, see docs/models.md",
+             origin, kNullLabel);
+}
 
 torch::Tensor cosine_schedule(std::int64_t steps) {
     auto const f = [&](std::int64_t step) {

@@ -29,6 +29,11 @@ class Script {
 
     std::string const& origin() const { return origin_; }
     bool has(char const* method) const { return module_.find_method(method).has_value(); }
+    //! A buffer, or nothing where the module has no tensor of this name.
+    torch::Tensor buffer(char const* name) const {
+        c10::IValue const value = module_.attr(name, c10::IValue());
+        return value.isTensor() ? value.toTensor() : torch::Tensor();
+    }
 
     //! `names` are those of the inputs, for messages: "tokens, label".
     torch::Tensor call(char const* method, std::string const& names,
@@ -46,7 +51,8 @@ class Script {
             fail(Exit::data,
                  "{}: {}({}) failed on {} of shape [{}]{} ({}). See docs/models.md for the contract", origin_,
                  method, names, names.substr(0, names.find(',')), fmt::join(inputs.front().sizes(), ", "),
-                 inputs.size() < 2 ? "" : fmt::format(" under label {}", inputs[1][0].item<std::int64_t>()),
+                 inputs.size() < 2 ? ""
+                                   : fmt::format(" under label {}", inputs.back()[0].item<std::int64_t>()),
                  reason(error));
         }
     }
@@ -134,6 +140,46 @@ class ScriptAutoregressive : public Autoregressive {
     Script script_;
 };
 
+class ScriptDiffusion : public Diffusion {
+  public:
+    explicit ScriptDiffusion(Script script)
+        : script_(std::move(script)), alphas_cumprod_(script_.buffer("alphas_cumprod")) {
+        if (!alphas_cumprod_.defined())
+            fail(Exit::data,
+                 "{}: no buffer alphas_cumprod (a model of the family diffusion needs one). See "
+                 "docs/models.md for the contract",
+                 script_.origin());
+    }
+
+    torch::Tensor encode(torch::Tensor const& x) override {
+        if (!script_.has("encode"))
+            return x;
+        torch::Tensor const latent = script_.call("encode", "x", {x});
+        if (latent.dim() < 2 || latent.size(0) != x.size(0) || latent.scalar_type() != torch::kFloat32)
+            fail(Exit::data,
+                 "{}: encode(x) of a batch of {} gave {} (must be float32 [{}, ...]). See docs/models.md for "
+                 "the contract",
+                 script_.origin(), x.size(0), described(latent), x.size(0));
+        return latent;
+    }
+
+    torch::Tensor eps(torch::Tensor const& x_t, torch::Tensor const& t, torch::Tensor const& label) override {
+        torch::Tensor const eps = script_.call("forward", "x_t, t, label", {x_t, t, label});
+        if (eps.sizes() != x_t.sizes() || eps.scalar_type() != torch::kFloat32)
+            fail(Exit::data,
+                 "{}: forward(x_t, t, label) gave {} (must be the noise, float32 [{}]). See docs/models.md "
+                 "for the contract",
+                 script_.origin(), described(eps), fmt::join(x_t.sizes(), ", "));
+        return eps;
+    }
+
+    torch::Tensor alphas_cumprod() override { return alphas_cumprod_; }
+
+  private:
+    Script script_;
+    torch::Tensor alphas_cumprod_;
+};
+
 } // namespace
 
 std::unique_ptr<Classifier> load_classifier(std::string const& bytes, std::string const& origin,
@@ -145,6 +191,12 @@ std::unique_ptr<Autoregressive> load_autoregressive(std::string const& bytes, st
                                                     torch::Device device) {
     return std::make_unique<ScriptAutoregressive>(
         load(bytes, origin, device, "autoregressive", {"tokenize(x)", "forward(tokens, label)"}));
+}
+
+std::unique_ptr<Diffusion> load_diffusion(std::string const& bytes, std::string const& origin,
+                                          torch::Device device) {
+    return std::make_unique<ScriptDiffusion>(
+        load(bytes, origin, device, "diffusion", {"forward(x_t, t, label)"}));
 }
 
 FeatureFunction load_features(std::string const& bytes, std::string const& origin, std::string const& method,

@@ -17,7 +17,8 @@ nn::GroupNorm group_norm(std::int64_t channels) {
     return nn::GroupNorm(std::gcd(channels, std::int64_t{8}), channels);
 }
 
-// [B] -> [B, size]: sines and cosines of wave lengths from 2 pi to 10,000 times that (Vaswani et al. 2017)
+} // namespace
+
 torch::Tensor sinusoids(torch::Tensor const& t, std::int64_t size) {
     torch::Tensor const rates =
         torch::exp(torch::arange(size / 2, torch::dtype(torch::kFloat32).device(t.device())) *
@@ -25,8 +26,6 @@ torch::Tensor sinusoids(torch::Tensor const& t, std::int64_t size) {
     torch::Tensor const angles = t.to(torch::kFloat32).unsqueeze(1) * rates;
     return torch::cat({angles.sin(), angles.cos()}, 1);
 }
-
-} // namespace
 
 ResidualBlock::ResidualBlock(std::int64_t in, std::int64_t out, std::int64_t embedding)
     : norm1_(register_module("norm1", group_norm(in))),

@@ -1,7 +1,7 @@
-// The denoiser of the built-in diffusion
+// The convolutional denoiser
 #pragma once
 
-#include "model/layers.hpp"
+#include "model/denoiser.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -31,13 +31,14 @@ class SelfAttention : public torch::nn::Module {
     torch::nn::Conv2d qkv_, out_;
 };
 
-// x_t [B, C, H, W], t [B], condition [B] in [0, conditions) -> [B, C, H, W]. Works on squares of 2 x 2 pixels
+// Works on squares of 2 x 2 pixels
 // as channels, at a half and at a quarter of the sides: a pixel's own resolution would cost four times as
 // much
-class UNet : public torch::nn::Module {
+class UNet : public Denoiser {
   public:
     UNet(std::int64_t channels, std::int64_t width, std::int64_t conditions);
-    torch::Tensor forward(torch::Tensor const& x, torch::Tensor const& t, torch::Tensor const& condition);
+    torch::Tensor forward(torch::Tensor const& x, torch::Tensor const& t,
+                          torch::Tensor const& condition) override;
 
   private:
     torch::nn::Linear time1_, time2_;

@@ -60,6 +60,55 @@ std::array<SignalInfo, 25> const kAutoregressive{{
     recorded("guidance_slope", "minus the slope of the log probability over the tokens, guided", "nat/token"),
 }};
 
+// Published ones, for comparison: together they cost ten times the default
+std::vector<SignalInfo> make_diffusion() {
+    std::vector<SignalInfo> signals;
+    auto const at = [](char const* name, std::int64_t time) { return fmt::format("{}_{}", name, time); };
+    for (std::int64_t time : {50, 150, 300})
+        signals.push_back(
+            {at("denoising", time),
+             fmt::format("minus the log mean denoising error at time {}, under the label", time), "nat"});
+    for (std::int64_t time : {50, 150, 300})
+        signals.push_back(
+            {at("label_gain", time),
+             fmt::format("log denoising error at time {} without a label minus that under it", time), "nat"});
+    for (std::int64_t time : {200, 400})
+        signals.push_back(
+            {at("reconstruction", time),
+             fmt::format("minus the log error of one step back from time {}, no noise added", time), "nat"});
+    auto const add_published = [&](std::string name, std::string description, bool gradients = false) {
+        SignalInfo signal{std::move(name), std::move(description), "1"};
+        signal.one_forward = !gradients;
+        signal.by_default = signal.in_score = false;
+        signals.push_back(signal);
+    };
+    for (std::int64_t time = 0; time < 1000; time += 100)
+        add_published(at("loss_norm", time),
+                      fmt::format("minus the norm of the denoising error at time {}", time));
+    add_published("secmi", "minus the error of one deterministic step onward and back (Duan et al. 2023)");
+    add_published("pia", "minus the change of the noise seen in the clean sample (Kong et al. 2023)");
+    add_published("pian", "the same, that noise scaled to the size of normal noise (Kong et al. 2023)");
+    for (std::int64_t time = 0; time < 1000; time += 100)
+        add_published(
+            at("gradient_mask", time),
+            fmt::format("minus the error where the loss at time {} is most sensitive, noised", time), true);
+    add_published("noise_fit_loss", "minus the denoising error after 5 steps of fitting a shift", true);
+    add_published("noise_fit_norm", "minus the norm of that shift", true);
+    for (std::int64_t tenth = 0; tenth <= 10; ++tenth)
+        add_published(at("clid", tenth),
+                      fmt::format("{} tenths the gain of the label less {} tenths of the error (CLiD)", tenth,
+                                  10 - tenth));
+    add_published("pfami", "relative rise of the denoising error around the sample (after Fu et al. 2023)");
+    return signals;
+}
+
+// Is it part of a group that is asked for?
+bool in_group(SignalInfo const& signal, std::span<std::string const> names) {
+    auto const asked = [&](char const* group) { return std::ranges::find(names, group) != names.end(); };
+    return asked("all") ||
+           (signal.by_default && (asked("default") || (asked("forward") && signal.one_forward)));
+}
+
 bool possible(SignalInfo const& signal, Offer const& offer) {
     return (offer.images || !signal.needs_images) && (offer.features || !signal.needs_features);
 }
@@ -71,6 +120,10 @@ std::span<SignalInfo const> all_signals(std::string_view family) {
         return kClassifier;
     if (family == "autoregressive")
         return kAutoregressive;
+    if (family == "diffusion") {
+        static std::vector<SignalInfo> const diffusion = make_diffusion();
+        return diffusion;
+    }
     fail(Exit::usage, "model.family=\"{}\" (has no signals). Use another family", family);
 }
 
@@ -79,18 +132,17 @@ std::vector<SignalInfo> choose_signals(std::span<std::string const> names, Offer
     auto const asked = [&](std::string const& name) { return std::ranges::find(names, name) != names.end(); };
     for (std::string const& name : names) {
         bool const known =
-            name == "default" || name == "forward" ||
+            name == "default" || name == "forward" || name == "all" ||
             std::ranges::any_of(signals, [&](auto const& signal) { return signal.name == name; });
         if (!known)
             fail(Exit::usage,
-                 "usage.signals holds \"{}\" (unknown). Use \"default\", \"forward\" or names that "
-                 "docs/signals.md "
-                 "lists for model.family=\"{}\"",
+                 "usage.signals holds \"{}\" (unknown). Use \"default\", \"forward\", \"all\" or names "
+                 "that docs/signals.md lists for model.family=\"{}\"",
                  name, offer.family);
     }
     std::vector<SignalInfo> chosen;
     for (SignalInfo const& signal : signals) {
-        bool const by_group = asked("default") || (asked("forward") && signal.one_forward);
+        bool const by_group = in_group(signal, names);
         if (asked(signal.name) && !possible(signal, offer))
             fail(Exit::usage, "usage.signals holds \"{}\" (it needs {}). Remove it", signal.name,
                  signal.needs_images && !offer.images ? "images"
@@ -105,7 +157,7 @@ std::vector<std::string> unscored_signals(std::span<std::string const> names, st
     auto const asked = [&](std::string const& name) { return std::ranges::find(names, name) != names.end(); };
     std::vector<std::string> unscored;
     for (SignalInfo const& signal : all_signals(family)) {
-        bool const by_group = asked("default") || (asked("forward") && signal.one_forward);
+        bool const by_group = in_group(signal, names);
         if (!asked(signal.name) && !(by_group && signal.in_score))
             unscored.push_back(signal.name);
     }

@@ -1,6 +1,6 @@
 #include "assay/model/diffusion.hpp"
 
-#include "assay/model/generator_networks.hpp"
+#include "assay/model/diffusion_networks.hpp"
 #include "data/fixtures.hpp"
 
 #include <cmath>
@@ -21,6 +21,7 @@ class Gaussian : public Diffusion {
     static double mean(std::int64_t label) { return 0.3 - 0.2 * static_cast<double>(label); }
     static constexpr double kDeviation = 0.1;
 
+    torch::Tensor encode(torch::Tensor const& x) override { return x; }
     // E[noise | x_t]
     torch::Tensor eps(torch::Tensor const& x, torch::Tensor const& t, torch::Tensor const& label) override {
         torch::Tensor const alpha = alphas_.index_select(0, t).unsqueeze(1);
@@ -162,4 +163,108 @@ TEST(Ddpm, LossIsTheDenoisingLossOfTheImageBetweenMinusOneAndOne) {
     torch::Tensor const expected = denoising_loss(dynamic_cast<Diffusion&>(*network), 2 * batch.x - 1, drawn,
                                                   torch::zeros({2}, torch::kInt64), batch.y);
     EXPECT_TRUE(torch::allclose(network->loss(batch, 9).loss, expected));
+}
+
+namespace {
+
+job::Train training(std::string const& network, std::int64_t pool) {
+    job::Train train;
+    train.network = network;
+    train.width = 16;
+    train.pool = pool;
+    return train;
+}
+
+data::DatasetInfo images(std::uint64_t side) {
+    return {10, {2, side, side}, data::SampleType::uint8, "NCHW", true};
+}
+
+// What check_diffusion() says of a Gaussian that is changed in one way
+struct Flawed : Gaussian {
+    Flawed() : Gaussian(10) {}
+    torch::Tensor encode(torch::Tensor const& x) override { return bad_latent ? x / 0 : x; }
+    torch::Tensor eps(torch::Tensor const& x, torch::Tensor const& t, torch::Tensor const& label) override {
+        torch::Tensor const found = Gaussian::eps(x, t, ignores_label ? torch::zeros_like(label) : label);
+        return bad_time >= 0 && t[0].item<std::int64_t>() == bad_time ? found / 0 : found;
+    }
+    torch::Tensor alphas_cumprod() override { return alphas.defined() ? alphas : Gaussian::alphas_cumprod(); }
+
+    bool bad_latent = false, ignores_label = false;
+    std::int64_t bad_time = -1;
+    torch::Tensor alphas;
+};
+
+std::string refusal_of(auto const& flaw) {
+    Flawed model;
+    flaw(model);
+    Batch const trial{{1, 2}, noise(2, 3), torch::tensor({0, 1}, torch::kInt64)};
+    return error_of(Exit::data, [&] { check_diffusion(model, trial, 2, "target.pt"); });
+}
+
+} // namespace
+
+TEST(CheckDiffusion, TakesAModelThatKeepsTheContract) {
+    Gaussian model(10);
+    check_diffusion(model, {{1, 2}, noise(2, 3), torch::tensor({0, 1}, torch::kInt64)}, 2, "target.pt");
+}
+
+TEST(CheckDiffusion, NamesWhatDoesNotFit) {
+    expect_in(refusal_of([](Flawed& model) { model.ignores_label = true; }),
+              {"target.pt", "label -1", "null class"});
+    expect_in(refusal_of([](Flawed& model) { model.bad_latent = true; }), {"target.pt", "encode(x)", "NaN"});
+    for (std::int64_t time : {0, 9})
+        expect_in(refusal_of([&](Flawed& model) { model.bad_time = time; }),
+                  {"target.pt", "at step " + std::to_string(time), "NaN or infinity"});
+    for (torch::Tensor const& alphas :
+         {torch::tensor({0.5F}), torch::tensor({0.9, 0.5}, torch::kFloat64), torch::ones({2, 3})})
+        expect_in(refusal_of([&](Flawed& model) { model.alphas = alphas; }),
+                  {"target.pt", "alphas_cumprod is", "float32 [T]"});
+    for (torch::Tensor const& alphas : {torch::tensor({0.1F, 0.9F}), torch::tensor({1.5F, 0.5F}),
+                                        torch::tensor({0.5F, 0.F}), torch::tensor({NAN, NAN})})
+        expect_in(refusal_of([&](Flawed& model) { model.alphas = alphas; }),
+                  {"target.pt", "must fall", "1 - beta"});
+}
+
+TEST(MakeDiffusion, KeepsTheContractAtEitherPooling) {
+    for (auto const& [name, pool, side] :
+         {std::tuple{"ddpm", 1, 8}, {"ddpm", 2, 16}, {"ddpm_mlp", 1, 6}, {"ddpm_mlp", 2, 14}}) {
+        auto const network =
+            make_diffusion(training(name, pool), images(static_cast<std::uint64_t>(side)), 3, 1);
+        network->eval();
+        Batch const trial{{1, 2},
+                          noise(2, 2 * side * side).sigmoid().reshape({2, 2, side, side}),
+                          torch::tensor({0, 2}, torch::kInt64)};
+        check_diffusion(*network, trial, 3, name);
+        torch::Tensor const x = network->encode(trial.x);
+        EXPECT_EQ(x.sizes(), (std::vector<std::int64_t>{2, 2, side / pool, side / pool}));
+        EXPECT_NEAR(x.mean().item<double>(), (2 * trial.x - 1).mean().item<double>(), 1e-6);
+        network->loss(trial, 4).loss.sum().backward();
+        for (auto const& parameter : network->named_parameters())
+            EXPECT_GT(parameter.value().grad().abs().max().item<double>(), 0) << name << parameter.key();
+    }
+}
+
+TEST(MakeDiffusion, ParametersAreAFunctionOfTheSeed) {
+    auto const parameters = [](std::uint64_t seed) {
+        std::vector<torch::Tensor> flat;
+        for (torch::Tensor const& parameter :
+             make_diffusion(training("ddpm_mlp", 2), images(4), 3, seed)->parameters())
+            flat.push_back(parameter.flatten());
+        return torch::cat(flat);
+    };
+    EXPECT_TRUE(torch::equal(parameters(1), parameters(1)));
+    EXPECT_FALSE(torch::equal(parameters(1), parameters(2)));
+}
+
+TEST(MakeDiffusion, RefusesImagesThatItCannotTake) {
+    expect_in(error_of(Exit::usage, [] { make_diffusion(training("ddpm_mlp", 4), images(6), 3, 1); }),
+              {"\"ddpm_mlp\"", "model.train.pool=4", "2x6x6"});
+    expect_in(error_of(Exit::usage, [] { make_diffusion(training("ddpm", 2), images(12), 3, 1); }),
+              {"\"ddpm\"", "that 8 divides", "2x12x12"});
+    auto const network = make_diffusion(training("ddpm_mlp", 2), images(4), 3, 1);
+    expect_in(error_of(Exit::data,
+                       [&] {
+                           network->encode(torch::full({1, 2, 4, 4}, 1.5));
+                       }),
+              {"1.5", "[0, 1]"});
 }

@@ -124,6 +124,21 @@ class BadTokens(M):  # on one bright sample only
         return label.reshape(-1, 1, 1).float() * torch.ones(tokens.size(0), tokens.size(1), 2)
     @torch.jit.export
     def tokenize(self, x): return (x.flatten(1) > 0.5).long() + 5 * (x.mean([1, 2, 3]) > 0.999).long().unsqueeze(1)
+class GoodDiffusion(M):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("alphas_cumprod", torch.linspace(0.99, 0.1, 20))
+    def forward(self, x_t, t, label): return x_t * (1.0 + label.reshape(-1, 1, 1, 1).float())
+class NoSchedule(M):
+    def forward(self, x_t, t, label): return x_t * (1.0 + label.reshape(-1, 1, 1, 1).float())
+class RisingSchedule(NoSchedule):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("alphas_cumprod", torch.linspace(0.1, 0.99, 20))
+class LearnedVariance(GoodDiffusion):
+    def forward(self, x_t, t, label): return torch.cat([x_t, x_t], 1)
+class NoNullClass(GoodDiffusion):
+    def forward(self, x_t, t, label): return x_t * torch.ones(3)[label].reshape(-1, 1, 1, 1) * torch.nn.functional.one_hot(label, 3).sum()
 class BadFeatures(M):
     def forward(self, x): return x.flatten(1)[:, :3]
     @torch.jit.export
@@ -457,6 +472,23 @@ CASES = [
     ("labels missing, autoregressive",
      with_arrays(labels=None, settings={"model__file": f"{GOOD}/Autoregressive.pt", "model__family": "autoregressive"}),
      DATA, ["s.h5: no /labels", "Add int64 labels"]),
+    ("diffusion without a schedule", model("NoSchedule", model__family="diffusion"),
+     DATA, ["NoSchedule.pt: no buffer alphas_cumprod", "docs/models.md"], MPI),
+    ("diffusion with a schedule the wrong way round", model("RisingSchedule", model__family="diffusion"),
+     DATA, ["RisingSchedule.pt: alphas_cumprod goes from 0.1 to 0.99", "1 - beta"]),
+    ("diffusion that gives variances too", model("LearnedVariance", model__family="diffusion"),
+     DATA, ["LearnedVariance.pt: forward(x_t, t, label) gave", "[2, 2, 8, 8]", "must be the noise, float32 [2, 1, 8, 8]"]),
+    ("diffusion without a null class", model("NoNullClass", model__family="diffusion"),
+     DATA, ["NoNullClass.pt: forward(x_t, t, label) failed", "under label -1"]),
+    ("a classifier called a diffusion", model("Good", model__family="diffusion"),
+     DATA, ["Good.pt", "docs/models.md"], MPI),
+    ("labels missing, diffusion",
+     with_arrays(labels=None, settings={"model__file": f"{GOOD}/GoodDiffusion.pt", "model__family": "diffusion"}),
+     DATA, ["s.h5: no /labels", "Add int64 labels"]),
+    ("samples that the diffusion cannot take",
+     with_arrays(samples=good_arrays(9)["samples"],
+                 settings=trained(model__train__network="ddpm_mlp", model__family="diffusion", dataset__held_out="''")),
+     USAGE, ["\"ddpm_mlp\"", "model.train.pool=2", "1x9x9"]),
     ("signal of another family", command(usage__signals="['guidance_loss']"),
      USAGE, ["\"guidance_loss\" (unknown)", "docs/signals.md", "classifier"]),
     ("network of another family", command(**trained(model__train__network="made")),

@@ -27,6 +27,13 @@ class Ranks(common.ProgramTest):
                              f"model.train.width={width}", "model.train.optimizer=adam",
                              "model.train.learning_rate=0.005")
 
+    def test_diffusion(self):
+        for network, pool, signals in (("ddpm", 1, "default"), ("ddpm_mlp", 2, "all")):
+            with self.subTest(network):
+                self.compare("model.family=diffusion", f"model.train.network={network}", f"model.train.pool={pool}",
+                             "model.train.width=8", "model.train.optimizer=adam", "model.train.learning_rate=0.005",
+                             "model.train.epochs=1", f'usage.signals=["{signals}"]')
+
     def test_the_comparison_sees_a_difference(self):
         job = common.make_job(self.folder)
         for seed in (1, 2):

@@ -44,6 +44,25 @@ class Pixels(torch.nn.Module):
         return self.head(h)
 
 
+class Denoiser(torch.nn.Module):
+    """Of 8x8 images whose latent is every second pixel; 4 classes and the null class."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("alphas_cumprod", torch.linspace(0.999, 0.01, 40))
+        self.label = torch.nn.Embedding(5, 32)
+        self.time = torch.nn.Embedding(40, 32)
+        self.body = torch.nn.Linear(32, 32)
+
+    @torch.jit.export
+    def encode(self, x):
+        return x.flatten(1)[:, ::2]
+
+    def forward(self, x_t, t, label):
+        label = torch.where(label < 0, 4, label)
+        return torch.tanh(self.body(x_t) + 0.3 * self.label(label) + 0.3 * self.time(t))
+
+
 JOB = """
 [job]
 seed = 3
@@ -124,6 +143,37 @@ class TorchScript(common.ProgramTest):
                 np.testing.assert_allclose(file["signals"][signal][:], expected, rtol=1e-4, atol=1e-5)
             sizes = [len(zlib.compress(str(row).encode())) for row in tokens.tolist()]
             np.testing.assert_allclose(file["signals/guidance_zlib"][:], mean_log_p(named - null) / sizes, rtol=1e-4)
+
+    def test_diffusion(self):
+        common.make_job(self.folder)
+        with h5py.File(self.folder / "a.h5") as file:
+            x = (torch.tensor(file["samples"][:]).float() / 255 - 0.4) / 0.3
+            y = torch.tensor(file["labels"][:])
+        torch.manual_seed(0)
+        net = Denoiser()
+        torch.jit.save(torch.jit.script(net), str(self.folder / "target.pt"))
+        (self.folder / "job.toml").write_text(
+            JOB.format(folder=self.folder).replace("[usage]", 'family = "diffusion"\n[usage]\nsignals = ["all"]'))
+        common.assay("check", self.folder / "job.toml")
+        common.assay("run", self.folder / "job.toml", "--output", self.folder / "out", ranks=2)
+        a = net.alphas_cumprod
+
+        def eps(z, t):
+            return net(z, torch.full_like(y, t), y)
+
+        with torch.no_grad():
+            z = net.encode(x)
+            own = eps(z, 0)
+            t = 200 * 40 // 1000
+            seen = eps(a[t].sqrt() * z + (1 - a[t]).sqrt() * own, t)
+            x_0 = (a[t].sqrt() * z - (1 - a[t]).sqrt() * eps(a[t].sqrt() * z, t)) / a[t].sqrt()
+            expected = {"pia": -(own - seen).abs().pow(5).sum(1).pow(0.2),
+                        "reconstruction_200": -(x_0 - z).square().mean(1).log()}
+        with h5py.File(self.folder / "out/results.h5") as file:
+            self.assertEqual(len(file["signals"]), 45)
+            for signal, values in expected.items():
+                np.testing.assert_allclose(file["signals"][signal][:], values.numpy(), rtol=1e-3, atol=1e-4)
+            self.assertEqual(file["signals/pia"].attrs["larger_means"], b"member")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ struct Model {
     void fields(auto&& visit) {
         visit("file", file, any(), "path",
               "TorchScript file of the audited model; empty = train one (section model.train)");
-        visit("family", family, one_of({"classifier", "autoregressive"}), "",
+        visit("family", family, one_of({"classifier", "autoregressive", "diffusion"}), "",
               "the interface that the model offers (docs/models.md)");
     }
 };
@@ -106,13 +106,15 @@ struct Train : Optimisation {
     std::int64_t width = 0, pool = 2, levels = 16, set_size = 0;
     double usage_fraction = 1;
     void fields(auto&& visit) {
-        visit("network", network, one_of({"", "mlp", "cnn", "resnet18", "made", "transformer"}), "",
+        visit("network", network,
+              one_of({"", "mlp", "cnn", "resnet18", "made", "transformer", "ddpm", "ddpm_mlp"}), "",
               "built-in network to train; empty = none");
         visit("norm", norm, one_of({"group", "batch"}), "", "normalisation in resnet18");
         visit("width", width, in(0, 4096), "",
-              "hidden units (mlp, made, transformer) or channels of the first layer; 0 = the network's own");
+              "hidden units (mlp, made, transformer, ddpm_mlp) or channels of the first layer; 0 = the "
+              "network's own");
         visit("pool", pool, in(1, 64), "pixels",
-              "made, transformer: side of the squares whose mean becomes one token");
+              "made, transformer, ddpm, ddpm_mlp: side of the squares whose mean becomes one value");
         visit("levels", levels, in(2, 256), "", "made, transformer: grey levels that a token tells apart");
         visit("usage_fraction", usage_fraction, in(0, 1), "share",
               "share of the suspects that the target is trained on");
@@ -232,7 +234,8 @@ struct Usage {
     double confidence = 0.95;
     void fields(auto&& visit) {
         visit("signals", signals, any(), "",
-              "names of docs/signals.md, or \"default\" (all) or \"forward\" (those of one forward pass)");
+              "names of docs/signals.md, or a group: \"default\", \"forward\" (no gradients, no "
+              "augmentations), \"all\"");
         visit("augmentations", augmentations, in(2, 64), "", "shifted and mirrored versions per sample");
         visit("reference", reference, one_of({"auto", "held_out", "partners"}), "",
               "non-members; auto: held_out where the job names it");

@@ -1,24 +1,35 @@
 //! The interface of diffusion models: what a stage knows of one; and sampling from any of them.
 #pragma once
 
+#include "assay/model/batch.hpp"
+
 #include "assay/model/torch.hpp"
 
 #include <cstdint>
+#include <string>
 
 namespace assay::model {
 
-//! A denoising diffusion model (Ho et al. 2020) of data in [-1, 1], in evaluation mode on one device, with T
-//! steps. Local throughout.
+//! A denoising diffusion model (Ho et al. 2020) conditioned on a class label, in evaluation mode on one
+//! device, with T steps. Local throughout.
 class Diffusion {
   public:
     virtual ~Diffusion() = default;
-    //! x_t [B, C, H, W] float32, t [B] int64 in [0, T), label [B] int64 (kNullLabel: none) -> the noise in
+    //! x [B, ...] float32, a sample as the data set holds it -> what noise is added to, [B, ...] float32: the
+    //! sample between -1 and 1, or a latent.
+    virtual torch::Tensor encode(torch::Tensor const& x) = 0;
+    //! x_t [B, ...] float32, t [B] int64 in [0, T), label [B] int64 (kNullLabel: none) -> the noise in
     //! x_t as the model sees it, shaped like x_t.
     virtual torch::Tensor eps(torch::Tensor const& x_t, torch::Tensor const& t,
                               torch::Tensor const& label) = 0;
     //! [T] float32 in (0, 1), falling: the share of x_t's variance that is the sample's own.
     virtual torch::Tensor alphas_cumprod() = 0;
 };
+
+//! Local. Runs a trial batch through the model. Error(data), naming `origin` and what came back, unless
+//! alphas_cumprod falls within (0, 1], and the noise is finite and shaped like x_t for the first and last
+//! step under every one of `classes` labels at hand and the null label, and differs between the two.
+void check_diffusion(Diffusion& model, Batch const& trial, std::int64_t classes, std::string const& origin);
 
 //! Local. The cosine schedule (Nichol and Dhariwal 2021, Eq. 17): alphas_cumprod [steps].
 torch::Tensor cosine_schedule(std::int64_t steps);

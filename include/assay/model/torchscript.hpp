@@ -3,6 +3,7 @@
 
 #include "assay/model/autoregressive.hpp"
 #include "assay/model/classifier.hpp"
+#include "assay/model/diffusion.hpp"
 
 #include <functional>
 #include <string>
@@ -20,6 +21,12 @@ std::unique_ptr<Classifier> load_classifier(std::string const& bytes, std::strin
 //! for an answer of another shape or type, or with tokens outside [0, V).
 std::unique_ptr<Autoregressive> load_autoregressive(std::string const& bytes, std::string const& origin,
                                                     torch::Device device);
+
+//! `forward(x_t, t int64 [B], label int64 [B]) -> eps` shaped like x_t, a buffer `alphas_cumprod [T]`, and
+//! optionally `encode(x) -> [B,...]` (else samples are diffused as they come); throw Error(data) for an
+//! answer of another shape or type.
+std::unique_ptr<Diffusion> load_diffusion(std::string const& bytes, std::string const& origin,
+                                          torch::Device device);
 
 //! What a model makes of samples: x [B, ...] float32 -> [B, F] float32 on the same device; what the script
 //! returns is flattened. Throws Error(data) for an answer of another type, or of another number of rows.

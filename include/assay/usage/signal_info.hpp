@@ -17,6 +17,7 @@ struct SignalInfo {
     bool needs_images = false;   //!< [B, C, H, W] samples
     bool needs_features = false; //!< a model with features(x)
     bool one_forward = true;     //!< comes from one forward pass, no gradient, no augmentation
+    bool by_default = true;      //!< in "default" and "forward"; else, for its cost, in "all" or by name only
     bool in_score = true;        //!< part of the score unless named otherwise; else only recorded
 };
 
@@ -30,9 +31,9 @@ struct Offer {
     bool features = false; //!< a classifier with features(x)
 };
 
-//! The signals that `names` asks for ("default": all; "forward": those of one forward pass; else by name),
-//! less those that the model or data cannot give when asked for by a group name. Error(usage) for a name
-//! that the family does not know, or a named signal that cannot be given.
+//! The signals that `names` asks for (groups "default", "forward": without gradients and augmentations,
+//! "all"; else by name), less those that the model or data cannot give when asked for by a group name.
+//! Error(usage) for a name that the family does not know, or a named signal that cannot be given.
 std::vector<SignalInfo> choose_signals(std::span<std::string const> names, Offer const& offer);
 
 //! The family's signals that a fit must leave out of the score: those that `names` (job.usage.signals) does
