@@ -14,16 +14,15 @@ class PerceptronBlock : public nn::Module {
     explicit PerceptronBlock(std::int64_t width)
         : norm_(register_module("norm", nn::LayerNorm(nn::LayerNormOptions({width})))),
           in_(register_module("in", nn::Linear(width, width))),
-          condition_(register_module("condition", nn::Linear(width, width))),
           out_(register_module("out", nn::Linear(width, width))) {}
 
     torch::Tensor forward(torch::Tensor const& h, torch::Tensor const& embedding) {
-        return h + out_(torch::silu(in_(norm_(h)) + condition_(embedding)));
+        return h + out_(torch::silu(in_(norm_(h)) + embedding));
     }
 
   private:
     nn::LayerNorm norm_;
-    nn::Linear in_, condition_, out_;
+    nn::Linear in_, out_;
 };
 
 class ResidualMlp : public Denoiser {

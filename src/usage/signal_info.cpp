@@ -22,7 +22,7 @@ std::array<SignalInfo, 8> const kClassifier{{
      true, false, false},
 }};
 
-// In no score by default (docs/experiments/usage_autoregressive.md says why)
+// In no score by default: docs/experiments/ says why
 SignalInfo recorded(char const* name, char const* description, char const* units) {
     SignalInfo signal{name, description, units};
     signal.in_score = false;
@@ -60,45 +60,53 @@ std::array<SignalInfo, 25> const kAutoregressive{{
     recorded("guidance_slope", "minus the slope of the log probability over the tokens, guided", "nat/token"),
 }};
 
-// Published ones, for comparison: together they cost ten times the default
+// The first three make the score, by default; then what costs as little; then what is published and costs ten
+// times as much
 std::vector<SignalInfo> make_diffusion() {
-    std::vector<SignalInfo> signals;
     auto const at = [](char const* name, std::int64_t time) { return fmt::format("{}_{}", name, time); };
-    for (std::int64_t time : {50, 150, 300})
-        signals.push_back(
-            {at("denoising", time),
-             fmt::format("minus the log mean denoising error at time {}, under the label", time), "nat"});
+    auto const denoising = [&](std::int64_t time) {
+        return SignalInfo{at("denoising", time),
+                          fmt::format("minus the log mean denoising error at time {}, under the label", time),
+                          "nat"};
+    };
+    auto const reconstruction = [&](std::int64_t time) {
+        return SignalInfo{
+            at("reconstruction", time),
+            fmt::format("minus the log error of one step back from time {}, no noise added", time), "nat"};
+    };
+    std::vector<SignalInfo> signals{
+        denoising(50), reconstruction(200),
+        SignalInfo{"pia", "minus the change of the noise seen in the clean sample (Kong et al. 2023)", "1"}};
+    std::size_t const scored = signals.size();
+    signals.insert(signals.end(), {denoising(150), denoising(300), reconstruction(400)});
     for (std::int64_t time : {50, 150, 300})
         signals.push_back(
             {at("label_gain", time),
              fmt::format("log denoising error at time {} without a label minus that under it", time), "nat"});
-    for (std::int64_t time : {200, 400})
-        signals.push_back(
-            {at("reconstruction", time),
-             fmt::format("minus the log error of one step back from time {}, no noise added", time), "nat"});
-    auto const add_published = [&](std::string name, std::string description, bool gradients = false) {
-        SignalInfo signal{std::move(name), std::move(description), "1"};
-        signal.one_forward = !gradients;
-        signal.by_default = signal.in_score = false;
-        signals.push_back(signal);
+    std::size_t const cheap = signals.size();
+
+    auto const add = [&](std::string name, std::string description, bool gradients = false) {
+        signals.push_back({std::move(name), std::move(description), "1"});
+        signals.back().one_forward = !gradients;
     };
     for (std::int64_t time = 0; time < 1000; time += 100)
-        add_published(at("loss_norm", time),
-                      fmt::format("minus the norm of the denoising error at time {}", time));
-    add_published("secmi", "minus the error of one deterministic step onward and back (Duan et al. 2023)");
-    add_published("pia", "minus the change of the noise seen in the clean sample (Kong et al. 2023)");
-    add_published("pian", "the same, that noise scaled to the size of normal noise (Kong et al. 2023)");
+        add(at("loss_norm", time), fmt::format("minus the norm of the denoising error at time {}", time));
+    add("secmi", "minus the error of one deterministic step onward and back (Duan et al. 2023)");
+    add("pian", "as pia, the noise scaled to the size of normal noise (Kong et al. 2023)");
     for (std::int64_t time = 0; time < 1000; time += 100)
-        add_published(
-            at("gradient_mask", time),
+        add(at("gradient_mask", time),
             fmt::format("minus the error where the loss at time {} is most sensitive, noised", time), true);
-    add_published("noise_fit_loss", "minus the denoising error after 5 steps of fitting a shift", true);
-    add_published("noise_fit_norm", "minus the norm of that shift", true);
+    add("noise_fit_loss", "minus the denoising error after 5 steps of fitting a shift", true);
+    add("noise_fit_norm", "minus the norm of that shift", true);
     for (std::int64_t tenth = 0; tenth <= 10; ++tenth)
-        add_published(at("clid", tenth),
-                      fmt::format("{} tenths the gain of the label less {} tenths of the error (CLiD)", tenth,
-                                  10 - tenth));
-    add_published("pfami", "relative rise of the denoising error around the sample (after Fu et al. 2023)");
+        add(at("clid", tenth),
+            fmt::format("{} tenths the gain of the label less {} tenths of the error (CLiD)", tenth,
+                        10 - tenth));
+    add("pfami", "relative rise of the denoising error around the sample (after Fu et al. 2023)");
+    for (std::size_t k = 0; k < signals.size(); ++k) {
+        signals[k].in_score = k < scored;
+        signals[k].by_default = k < cheap;
+    }
     return signals;
 }
 

@@ -50,7 +50,7 @@ class Docs(common.ProgramTest):
         (self.folder / "job.toml").write_text(
             f"[dataset]\nsuspects = '{self.folder}/a.h5'\n"
             f"[model]\nfile = '{self.folder}/diffusion.pt'\nfamily = 'diffusion'\n")
-        self.assertIn("8 signals", common.assay("check", self.folder / "job.toml").stdout)
+        self.assertIn("9 signals", common.assay("check", self.folder / "job.toml").stdout)
 
     def test_valuation(self):
         common.write_data_set(self.folder / "train.h5", 2100, 1)

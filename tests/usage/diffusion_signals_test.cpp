@@ -310,7 +310,7 @@ TEST(DiffusionSignals, NoiseBelongsToTheId) {
     batch.x[1] = batch.x[0];
     batch.y[1] = batch.y[0];
     auto const signals =
-        choose_signals(std::vector<std::string>{"denoising_150", "reconstruction_200"}, {"diffusion"});
+        choose_signals(std::vector<std::string>{"denoising_50", "reconstruction_200"}, {"diffusion"});
     torch::Tensor const apart = signals_of(batch, signals);
     EXPECT_NE(apart[0][0].item<float>(), apart[0][1].item<float>());
     EXPECT_EQ(apart[1][0].item<float>(), apart[1][1].item<float>()); // without noise

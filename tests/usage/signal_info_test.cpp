@@ -43,7 +43,7 @@ TEST(SignalInfo, DescribesEverySignal) {
         EXPECT_FALSE(signal.units.empty()) << signal.name;
     }
     EXPECT_EQ(names.size(), 25U);
-    EXPECT_EQ(all_signals("diffusion").size(), 45U); // 8; 25 published; 11 of CLiD, PFAMI
+    EXPECT_EQ(all_signals("diffusion").size(), 45U); // 9; 24 published; 11 of CLiD, PFAMI
     names.clear();
     for (SignalInfo const& signal : all_signals("classifier")) {
         EXPECT_TRUE(names.insert(signal.name).second) << signal.name;
@@ -82,12 +82,12 @@ TEST(ChooseSignals, GoesByFamily) {
 TEST(ChooseSignals, TakesWhatIsCostlyForAllOrByName) {
     auto const count = [](Names const& names) { return choose_signals(names, {"diffusion"}).size(); };
     EXPECT_EQ(count({"all"}), 45U);
-    EXPECT_EQ(count({"default"}), 8U);
-    EXPECT_EQ(count({"forward"}), 8U);
-    EXPECT_EQ(count({"default", "secmi", "noise_fit_norm"}), 10U);
+    EXPECT_EQ(count({"default"}), 9U);
+    EXPECT_EQ(count({"forward"}), 9U);
+    EXPECT_EQ(count({"default", "secmi", "noise_fit_norm"}), 11U);
     EXPECT_EQ(choose_signals(Names{"all"}, {"autoregressive"}).size(), 25U);
-    EXPECT_EQ(unscored_signals(Names{"all"}, "diffusion").size(), 37U);
-    EXPECT_EQ(unscored_signals(Names{"all", "secmi"}, "diffusion").size(), 36U);
+    EXPECT_EQ(unscored_signals(Names{"all"}, "diffusion").size(), 42U);
+    EXPECT_EQ(unscored_signals(Names{"all", "secmi"}, "diffusion").size(), 41U);
 }
 
 TEST(UnscoredSignals, AreThoseNotAskedForOrOnlyRecorded) {
