@@ -26,8 +26,8 @@ void check_unit_interval(torch::Tensor const& x) {
     double const low = x.min().item<double>(), high = x.max().item<double>();
     if (!(low >= 0 && high <= 1))
         fail(Exit::data,
-             "samples reach from {} to {} (generators learn images with values in [0, 1]). Import bytes, or "
-             "scale the values",
+             "samples reach from {} to {} (built-in generators and diffusion models take values in [0, 1]). "
+             "Import bytes, or scale the values, and leave dataset.mean and dataset.deviation out",
              low, high);
 }
 
