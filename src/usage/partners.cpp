@@ -106,8 +106,9 @@ void Neighbourhoods::load(std::uint64_t block) {
                 suspects_->dataset().path().string(), label, members.size(), begin_, end_ - 1, kRungs);
         std::uint64_t const size = members.size(), groups = std::max<std::uint64_t>(1, size / kGroup);
         for (std::uint64_t g = 0; g < groups; ++g) {
-            auto const at = [&](std::uint64_t n) {
-                return members.begin() + static_cast<std::ptrdiff_t>(size * n / groups);
+            // clang 14 captures a binding only by another name
+            auto const at = [&, &rows = members](std::uint64_t n) {
+                return rows.begin() + static_cast<std::ptrdiff_t>(size * n / groups);
             };
             Group const& group = groups_.emplace_back(at(g), at(g + 1));
             for (std::uint64_t position : group)
