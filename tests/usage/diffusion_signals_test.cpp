@@ -16,13 +16,13 @@ namespace {
 
 using Vector = std::vector<double>;
 
-constexpr std::int64_t kSteps = 50;
-constexpr std::size_t kValues = 12; // of a sample: 1 x 3 x 4
+constexpr std::int64_t kSteps = 200; // times 100 and 110 of SecMI are two steps
+constexpr std::size_t kValues = 12;  // of a sample: 1 x 3 x 4
 constexpr std::uint64_t kSeed = 5;
 
 // A made-up denoiser of samples in [0, 1], diffused between -1 and 1
 Vector eps(Vector const& x, std::int64_t step, std::int64_t label) {
-    double const height = 0.8 + 0.01 * static_cast<double>(step) + 0.1 * static_cast<double>(label);
+    double const height = 0.8 + 0.003 * static_cast<double>(step) + 0.1 * static_cast<double>(label);
     Vector result(x.size());
     for (std::size_t i = 0; i < x.size(); ++i)
         result[i] = height * std::sin(1.3 * x[i] + 0.2 * static_cast<double>(i)) +
@@ -32,7 +32,7 @@ Vector eps(Vector const& x, std::int64_t step, std::int64_t label) {
 
 // Its derivative, transposed, times a vector
 Vector pulled_back(Vector const& x, std::int64_t step, std::int64_t label, Vector const& v) {
-    double const height = 0.8 + 0.01 * static_cast<double>(step) + 0.1 * static_cast<double>(label);
+    double const height = 0.8 + 0.003 * static_cast<double>(step) + 0.1 * static_cast<double>(label);
     Vector result(x.size());
     for (std::size_t i = 0; i < x.size(); ++i)
         result[i] = height * 1.3 * std::cos(1.3 * x[i] + 0.2 * static_cast<double>(i)) * v[i] +
@@ -49,7 +49,7 @@ class Ripples : public model::Diffusion {
         };
         torch::Tensor const flat = x.flatten(1);
         torch::Tensor const place = torch::arange(flat.size(1), torch::kFloat32);
-        torch::Tensor const height = 0.8 + 0.01 * per_row(t) + 0.1 * per_row(label);
+        torch::Tensor const height = 0.8 + 0.003 * per_row(t) + 0.1 * per_row(label);
         return (height * torch::sin(1.3 * flat + 0.2 * place) + 0.3 * flat.roll(-1, 1) +
                 0.05 * per_row(label))
             .reshape(x.sizes());
