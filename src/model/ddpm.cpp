@@ -109,8 +109,14 @@ std::shared_ptr<DiffusionNetwork> make_diffusion(job::Train const& train, data::
     std::shared_ptr<Denoiser> denoiser;
     if (train.network == "ddpm")
         denoiser = std::make_shared<UNet>(image.channels, train.width ? train.width : 32, classes + 1);
-    else
+    else {
+        if (train.width % 2 != 0)
+            fail(Exit::usage,
+                 "model.train.width={} (ddpm_mlp tells times by pairs of a sine and a cosine). Use an even "
+                 "number",
+                 train.width);
         denoiser = make_residual_mlp(image.elements(), train.width ? train.width : 512, classes + 1);
+    }
     auto network = std::make_shared<Ddpm>(image, train.pool, denoiser, kTimesteps, classes);
     initialise(*network, seed);
     return network;

@@ -38,18 +38,77 @@ torch::Tensor finite_eps(Diffusion& model, torch::Tensor const& x_t, std::int64_
     return eps;
 }
 
+constexpr std::int64_t kFewestSteps = 100;
+
 void check_schedule(torch::Tensor const& alphas, std::string const& origin) {
-    bool const shaped = alphas.dim() == 1 && alphas.size(0) >= 2 && alphas.scalar_type() == torch::kFloat32;
+    bool const shaped =
+        alphas.dim() == 1 && alphas.size(0) >= kFewestSteps && alphas.scalar_type() == torch::kFloat32;
     if (!shaped)
-        fail(Exit::data, "{}: alphas_cumprod is {} [{}] (must be float32 [T], T > 1). See docs/models.md",
-             origin, std::string(alphas.dtype().name()), fmt::join(alphas.sizes(), ", "));
+        fail(Exit::data,
+             "{}: alphas_cumprod is {} [{}] (must be float32 [T], T at least {}: signals look at times a "
+             "hundredth apart). Save the schedule of training, see docs/models.md",
+             origin, std::string(alphas.dtype().name()), fmt::join(alphas.sizes(), ", "), kFewestSteps);
     std::int64_t const last = alphas.size(0) - 1;
     bool const falls = (alphas.slice(0, 1) <= alphas.slice(0, 0, last)).all().item<bool>();
-    if (!falls || !(alphas[last].item<float>() > 0 && alphas[0].item<float>() <= 1))
+    float const first_alpha = alphas[0].item<float>(), last_alpha = alphas[last].item<float>();
+    if (!falls || !(last_alpha > 0 && last_alpha < 0.5 && first_alpha > last_alpha && first_alpha <= 1))
         fail(Exit::data,
-             "{}: alphas_cumprod goes from {} to {} (must fall from step to step, within (0, 1]). Save the "
-             "cumulative product of 1 - beta, see docs/models.md",
-             origin, alphas[0].item<float>(), alphas[last].item<float>());
+             "{}: alphas_cumprod goes from {} to {} (must fall from step to step, from at most 1 to below "
+             "0.5). Save the cumulative product of 1 - beta, neither 1 - beta nor its root, see "
+             "docs/models.md",
+             origin, first_alpha, last_alpha);
+}
+
+torch::Tensor finite_latent(Diffusion& model, torch::Tensor const& x, std::string const& origin) {
+    torch::Tensor const latent = model.encode(x);
+    if (!torch::isfinite(latent).all().item<bool>())
+        fail(Exit::data,
+             "{}: encode(x) of the first samples holds NaN or infinity. Check the model and "
+             "dataset.mean/deviation",
+             origin);
+    return latent;
+}
+
+// Is the difference more than rounding?
+bool differ(torch::Tensor const& a, torch::Tensor const& b) {
+    return (a - b).abs().max().item<double>() > 1e-6 * (1 + a.abs().max().item<double>());
+}
+
+void check_null_label(Diffusion& model, torch::Tensor const& x, std::int64_t time,
+                      std::vector<torch::Tensor> const& labels, std::string const& origin) {
+    torch::Tensor const null =
+        finite_eps(model, x, time, torch::full_like(labels.front(), kNullLabel), origin);
+    for (torch::Tensor const& label : labels)
+        if (!differ(finite_eps(model, x, time, label, origin), null))
+            fail(Exit::data,
+                 "{}: the noise predicted under label {} (unconditional) equals that under label {} "
+                 "(signals live on their difference; a table of classes may be read from its end). Give the "
+                 "model a null class, see docs/models.md",
+                 origin, kNullLabel, label[0].item<std::int64_t>());
+}
+
+// Signals call the model again and again on the same tensors
+void check_repeatable(Diffusion& model, torch::Tensor const& x, torch::Tensor const& latent,
+                      torch::Tensor const& label, std::string const& origin) {
+    if (differ(finite_latent(model, x, origin), latent))
+        fail(Exit::data,
+             "{}: encode(x) of the same samples differs from call to call (signals compare calls). Return "
+             "the mean of the posterior, not a draw",
+             origin);
+    torch::Tensor const kept = latent.clone(), t = torch::zeros_like(label), kept_label = label.clone();
+    torch::Tensor const first = model.eps(latent, t, label).clone();
+    bool const untouched = torch::equal(latent, kept) && torch::equal(label, kept_label) &&
+                           torch::equal(t, torch::zeros_like(t));
+    if (!untouched)
+        fail(Exit::data,
+             "{}: forward(x_t, t, label) changes what it is given in place (signals use it again). Copy "
+             "it first",
+             origin);
+    if (differ(model.eps(latent, t, label), first))
+        fail(Exit::data,
+             "{}: forward(x_t, t, label) differs from call to call on the same input (signals compare "
+             "calls). Draw no random numbers in it",
+             origin);
 }
 
 } // namespace
@@ -58,23 +117,14 @@ void check_diffusion(Diffusion& model, Batch const& trial, std::int64_t classes,
     torch::NoGradGuard const no_grad;
     torch::Tensor const alphas = model.alphas_cumprod();
     check_schedule(alphas, origin);
-    torch::Tensor const x = model.encode(trial.x);
-    if (!torch::isfinite(x).all().item<bool>())
-        fail(Exit::data,
-             "{}: encode(x) of the first samples holds NaN or infinity. Check the model and "
-             "dataset.mean/deviation",
-             origin);
+    torch::Tensor const latent = finite_latent(model, trial.x, origin);
+    check_repeatable(model, trial.x, latent, trial.y, origin);
+    std::vector<torch::Tensor> const labels{trial.y, torch::full_like(trial.y, classes - 1)};
     torch::Tensor const null = torch::full_like(trial.y, kNullLabel);
     for (std::int64_t time : {std::int64_t{0}, alphas.size(0) - 1})
-        for (torch::Tensor const& label : {trial.y, torch::full_like(trial.y, classes - 1), null})
-            finite_eps(model, x, time, label, origin);
-    std::int64_t const middle = alphas.size(0) / 2;
-    if (torch::equal(finite_eps(model, x, middle, trial.y, origin),
-                     finite_eps(model, x, middle, null, origin)))
-        fail(Exit::data,
-             "{}: the noise predicted under label {} (unconditional) equals that under the samples' labels "
-             "(signals live on their difference). Give the model a null class, see docs/models.md",
-             origin, kNullLabel);
+        for (torch::Tensor const& label : {labels[0], labels[1], null})
+            finite_eps(model, latent, time, label, origin);
+    check_null_label(model, latent, alphas.size(0) / 2, labels, origin);
 }
 
 torch::Tensor cosine_schedule(std::int64_t steps) {

@@ -143,6 +143,17 @@ AuditInput read_from(Handle const& file, std::string const& reference, std::uint
     return input;
 }
 
+// A score of fewer signals than were asked for would pass for the one asked for
+void check_named(job::Job const& job, std::vector<std::string> const& present,
+                 std::filesystem::path const& path) {
+    for (std::string const& name : job.usage.signals)
+        if (!is_group(name) && std::ranges::find(present, name) == present.end())
+            fail(Exit::usage,
+                 "{}: usage.signals holds \"{}\", of which the file has no column ({}). Run the job with it, "
+                 "or remove it",
+                 path.string(), name, fmt::join(present, ", "));
+}
+
 double or_nan(std::optional<double> value) {
     return value.value_or(std::numeric_limits<double>::quiet_NaN());
 }
@@ -159,6 +170,7 @@ AuditInput read_columns(std::filesystem::path const& path, std::string const& re
 AuditInput read_columns(std::filesystem::path const& path, job::Job const& job) {
     AuditInput input =
         read_columns(path, job.usage.reference, static_cast<std::uint64_t>(job.usage.fit_samples));
+    check_named(job, input.suspects.names, path);
     std::vector<std::string> const unscored = unscored_signals(job.usage.signals, job.model.family);
     std::vector<std::size_t> scored;
     for (std::size_t k = 0; k < input.suspects.names.size(); ++k)

@@ -1,6 +1,7 @@
 #include "assay/usage/diffusion_signals.hpp"
 
 #include "assay/base/error.hpp"
+#include "usage/row_minima.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -214,22 +215,20 @@ torch::Tensor clid(Probe& probe, double share) {
 // How much worse the neighbours are denoised: members lie in narrow dips of the loss
 torch::Tensor pfami(Probe& probe) {
     constexpr std::int64_t kNeighbours = 10, kStep = 50, kTimes = 10;
-    auto const mean_loss = [&](auto const& loss_at) {
-        torch::Tensor sum = loss_at(0);
-        for (std::int64_t time = 1; time < kTimes; ++time)
-            sum = sum + loss_at(time * kStep);
-        return (sum / kTimes).clamp_min(1e-30);
-    };
-    torch::Tensor const own =
-        mean_loss([&](std::int64_t time) { return probe.own_error(time, 0, Condition::label).mean_square; });
-    return mean_over_draws(kNeighbours, [&](std::int64_t draw) {
-        double const deviation = 0.02 * static_cast<double>(draw + 1);
-        torch::Tensor const neighbour = probe.latent() + deviation * probe.shift(draw);
-        torch::Tensor const loss = mean_loss([&](std::int64_t time) {
-            return row_mean(probe.error(neighbour, probe.noise(time, 0), time, probe.label()).square());
-        });
-        return (loss - own) / own;
-    });
+    std::vector<torch::Tensor> places, losses;
+    for (std::int64_t n = 0; n < kNeighbours; ++n) {
+        places.push_back(probe.latent() + 0.02 * static_cast<double>(n + 1) * probe.shift(n));
+        losses.push_back(torch::zeros_like(probe.label(), torch::kFloat64));
+    }
+    torch::Tensor own = torch::zeros_like(probe.label(), torch::kFloat64);
+    for (std::int64_t time = 0; time < kTimes * kStep; time += kStep) {
+        own += probe.own_error(time, 0, Condition::label).mean_square;
+        torch::Tensor const noise = probe.noise(time, 0);
+        for (std::size_t n = 0; n < places.size(); ++n)
+            losses[n] += row_mean(probe.error(places[n], noise, time, probe.label()).square());
+    }
+    own.clamp_min_(1e-30 * kTimes);
+    return (torch::stack(losses).mean(0) - own) / own;
 }
 
 // 450 of "denoising_450"

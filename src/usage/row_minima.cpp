@@ -1,6 +1,5 @@
-#include "assay/usage/diffusion_signals.hpp"
+#include "usage/row_minima.hpp"
 
-#include <cmath>
 #include <vector>
 
 namespace assay::usage {
@@ -46,14 +45,20 @@ RowMinima minimise(std::function<torch::Tensor(torch::Tensor const&)> const& f, 
     // The first step has no curvature to go by
     torch::Tensor length = gradient.abs().sum(1, true).reciprocal().clamp_max(1);
     std::vector<Correction> history;
+    torch::Tensor alive = gradient.isfinite().all(1, true);
     for (int step = 0; step < steps; ++step) {
         torch::Tensor const d = direction(gradient, history, scale);
         torch::Tensor const descends = row_dot(gradient, d) < -1e-9; // else the row has arrived
-        torch::Tensor const moved = torch::where(descends, length * d, torch::zeros_like(d));
+        torch::Tensor const target = length * d;
+        torch::Tensor const moves = descends & alive & target.isfinite().all(1, true);
+        torch::Tensor moved = torch::where(moves, target, torch::zeros_like(d));
+        torch::Tensor next = gradient_at(at + moved);
+        // Without line search a step may lead out of the numbers: such a row stays where it was
+        alive = alive & next.isfinite().all(1, true);
+        moved = torch::where(alive, moved, torch::zeros_like(moved));
+        next = torch::where(alive, next, gradient);
         at = at + moved;
-        if (step + 1 == steps)
-            break;
-        torch::Tensor const next = gradient_at(at), change = next - gradient;
+        torch::Tensor const change = next - gradient;
         torch::Tensor const curvature = row_dot(change, moved);
         torch::Tensor const convex = curvature > 1e-10; // else there is no minimum to go by
         torch::Tensor const rho = torch::where(convex, curvature.reciprocal(), torch::zeros_like(curvature));

@@ -135,13 +135,17 @@ std::span<SignalInfo const> all_signals(std::string_view family) {
     fail(Exit::usage, "model.family=\"{}\" (has no signals). Use another family", family);
 }
 
+bool is_group(std::string_view name) {
+    return name == "default" || name == "forward" || name == "all";
+}
+
 std::vector<SignalInfo> choose_signals(std::span<std::string const> names, Offer const& offer) {
     std::span<SignalInfo const> const signals = all_signals(offer.family);
     auto const asked = [&](std::string const& name) { return std::ranges::find(names, name) != names.end(); };
     for (std::string const& name : names) {
-        bool const known =
-            name == "default" || name == "forward" || name == "all" ||
-            std::ranges::any_of(signals, [&](auto const& signal) { return signal.name == name; });
+        bool const known = is_group(name) || std::ranges::any_of(signals, [&](auto const& signal) {
+                               return signal.name == name;
+                           });
         if (!known)
             fail(Exit::usage,
                  "usage.signals holds \"{}\" (unknown). Use \"default\", \"forward\", \"all\" or names "

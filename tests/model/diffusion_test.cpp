@@ -181,15 +181,27 @@ data::DatasetInfo images(std::uint64_t side) {
 
 // What check_diffusion() says of a Gaussian that is changed in one way
 struct Flawed : Gaussian {
-    Flawed() : Gaussian(10) {}
-    torch::Tensor encode(torch::Tensor const& x) override { return bad_latent ? x / 0 : x; }
+    Flawed() : Gaussian(100) {}
+    torch::Tensor encode(torch::Tensor const& x) override {
+        return bad_latent ? x / 0 : draws_latent ? x + ++calls : x;
+    }
     torch::Tensor eps(torch::Tensor const& x, torch::Tensor const& t, torch::Tensor const& label) override {
-        torch::Tensor const found = Gaussian::eps(x, t, ignores_label ? torch::zeros_like(label) : label);
+        torch::Tensor const wrapped = torch::where(label < 0, torch::full_like(label, 1), label); // table[-1]
+        torch::Tensor const found = Gaussian::eps(x, t,
+                                                  ignores_label        ? torch::zeros_like(label)
+                                                  : reads_from_the_end ? wrapped
+                                                                       : label);
+        if (in_place)
+            const_cast<torch::Tensor&>(x).mul_(0.5);
+        if (draws_noise)
+            return found + ++calls;
         return bad_time >= 0 && t[0].item<std::int64_t>() == bad_time ? found / 0 : found;
     }
     torch::Tensor alphas_cumprod() override { return alphas.defined() ? alphas : Gaussian::alphas_cumprod(); }
 
-    bool bad_latent = false, ignores_label = false;
+    bool bad_latent = false, ignores_label = false, reads_from_the_end = false;
+    bool in_place = false, draws_latent = false, draws_noise = false;
+    int calls = 0;
     std::int64_t bad_time = -1;
     torch::Tensor alphas;
 };
@@ -204,23 +216,34 @@ std::string refusal_of(auto const& flaw) {
 } // namespace
 
 TEST(CheckDiffusion, TakesAModelThatKeepsTheContract) {
-    Gaussian model(10);
+    Gaussian model(100);
     check_diffusion(model, {{1, 2}, noise(2, 3), torch::tensor({0, 1}, torch::kInt64)}, 2, "target.pt");
 }
 
 TEST(CheckDiffusion, NamesWhatDoesNotFit) {
     expect_in(refusal_of([](Flawed& model) { model.ignores_label = true; }),
               {"target.pt", "label -1", "null class"});
+    expect_in(refusal_of([](Flawed& model) { model.reads_from_the_end = true; }),
+              {"target.pt", "label -1", "equals that under label 1", "null class"});
+    expect_in(refusal_of([](Flawed& model) { model.in_place = true; }),
+              {"target.pt", "forward(x_t, t, label)", "in place", "Copy"});
+    expect_in(refusal_of([](Flawed& model) { model.draws_latent = true; }),
+              {"target.pt", "encode(x)", "from call to call", "mean of the posterior"});
+    expect_in(refusal_of([](Flawed& model) { model.draws_noise = true; }),
+              {"target.pt", "forward(x_t, t, label)", "from call to call", "random"});
     expect_in(refusal_of([](Flawed& model) { model.bad_latent = true; }), {"target.pt", "encode(x)", "NaN"});
-    for (std::int64_t time : {0, 9})
+    for (std::int64_t time : {0, 99})
         expect_in(refusal_of([&](Flawed& model) { model.bad_time = time; }),
                   {"target.pt", "at step " + std::to_string(time), "NaN or infinity"});
     for (torch::Tensor const& alphas :
-         {torch::tensor({0.5F}), torch::tensor({0.9, 0.5}, torch::kFloat64), torch::ones({2, 3})})
+         {torch::tensor({0.5F}), torch::linspace(0.9, 0.1, 99),
+          torch::linspace(0.9, 0.1, 100, torch::kFloat64), torch::ones({2, 100})})
         expect_in(refusal_of([&](Flawed& model) { model.alphas = alphas; }),
                   {"target.pt", "alphas_cumprod is", "float32 [T]"});
-    for (torch::Tensor const& alphas : {torch::tensor({0.1F, 0.9F}), torch::tensor({1.5F, 0.5F}),
-                                        torch::tensor({0.5F, 0.F}), torch::tensor({NAN, NAN})})
+    auto const from_to = [](double first, double last) { return torch::linspace(first, last, 100); };
+    for (torch::Tensor const& alphas :
+         {from_to(0.1, 0.9), from_to(1.5, 0.1), from_to(0.5, 0), torch::full({100}, NAN),
+          from_to(0.9999, 0.98), torch::full({100}, 0.3), torch::ones({100})})
         expect_in(refusal_of([&](Flawed& model) { model.alphas = alphas; }),
                   {"target.pt", "must fall", "1 - beta"});
 }
@@ -261,6 +284,10 @@ TEST(MakeDiffusion, RefusesImagesThatItCannotTake) {
               {"\"ddpm_mlp\"", "model.train.pool=4", "2x6x6"});
     expect_in(error_of(Exit::usage, [] { make_diffusion(training("ddpm", 2), images(12), 3, 1); }),
               {"\"ddpm\"", "that 8 divides", "2x12x12"});
+    job::Train odd = training("ddpm_mlp", 2);
+    odd.width = 15;
+    expect_in(error_of(Exit::usage, [&] { make_diffusion(odd, images(4), 3, 1); }),
+              {"model.train.width=15", "even"});
     auto const network = make_diffusion(training("ddpm_mlp", 2), images(4), 3, 1);
     expect_in(error_of(Exit::data,
                        [&] {

@@ -127,18 +127,25 @@ class BadTokens(M):  # on one bright sample only
 class GoodDiffusion(M):
     def __init__(self):
         super().__init__()
-        self.register_buffer("alphas_cumprod", torch.linspace(0.99, 0.1, 20))
+        self.register_buffer("alphas_cumprod", torch.linspace(0.99, 0.1, 200))
     def forward(self, x_t, t, label): return x_t * (1.0 + label.reshape(-1, 1, 1, 1).float())
 class NoSchedule(M):
     def forward(self, x_t, t, label): return x_t * (1.0 + label.reshape(-1, 1, 1, 1).float())
 class RisingSchedule(NoSchedule):
     def __init__(self):
         super().__init__()
-        self.register_buffer("alphas_cumprod", torch.linspace(0.1, 0.99, 20))
+        self.register_buffer("alphas_cumprod", torch.linspace(0.1, 0.99, 200))
 class LearnedVariance(GoodDiffusion):
     def forward(self, x_t, t, label): return torch.cat([x_t, x_t], 1)
 class NoNullClass(GoodDiffusion):
-    def forward(self, x_t, t, label): return x_t * torch.ones(3)[label].reshape(-1, 1, 1, 1) * torch.nn.functional.one_hot(label, 3).sum()
+    def forward(self, x_t, t, label): return x_t * torch.tensor([1.0, 2.0, 3.0])[label].reshape(-1, 1, 1, 1)
+class InPlace(GoodDiffusion):
+    def forward(self, x_t, t, label):
+        x_t *= 0.5
+        return x_t * (1.0 + label.reshape(-1, 1, 1, 1).float())
+class RandomLatent(GoodDiffusion):
+    @torch.jit.export
+    def encode(self, x): return x + torch.randn_like(x)
 class BadFeatures(M):
     def forward(self, x): return x.flatten(1)[:, :3]
     @torch.jit.export
@@ -479,7 +486,11 @@ CASES = [
     ("diffusion that gives variances too", model("LearnedVariance", model__family="diffusion"),
      DATA, ["LearnedVariance.pt: forward(x_t, t, label) gave", "[2, 2, 8, 8]", "must be the noise, float32 [2, 1, 8, 8]"]),
     ("diffusion without a null class", model("NoNullClass", model__family="diffusion"),
-     DATA, ["NoNullClass.pt: forward(x_t, t, label) failed", "under label -1"]),
+     DATA, ["NoNullClass.pt: the noise predicted under label -1", "equals that under label 2", "null class"]),
+    ("diffusion that works in place", model("InPlace", model__family="diffusion"),
+     DATA, ["InPlace.pt: forward(x_t, t, label) changes", "Copy it first"]),
+    ("diffusion whose latent is drawn", model("RandomLatent", model__family="diffusion"),
+     DATA, ["RandomLatent.pt: encode(x)", "from call to call"]),
     ("a classifier called a diffusion", model("Good", model__family="diffusion"),
      DATA, ["Good.pt", "docs/models.md"], MPI),
     ("labels missing, diffusion",

@@ -49,9 +49,9 @@ class Denoiser(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.register_buffer("alphas_cumprod", torch.linspace(0.999, 0.01, 40))
+        self.register_buffer("alphas_cumprod", torch.linspace(0.999, 0.01, 200))
         self.label = torch.nn.Embedding(5, 32)
-        self.time = torch.nn.Embedding(40, 32)
+        self.time = torch.nn.Embedding(200, 32)
         self.body = torch.nn.Linear(32, 32)
 
     @torch.jit.export
@@ -80,12 +80,15 @@ bootstrap = 60
 
 
 class TorchScript(common.ProgramTest):
-    def train_and_export(self, net):
-        """Memorises the first half of a.h5, in Python."""
+    def make_samples(self, mean=0.0, deviation=1.0):
+        """The data sets of a job; images (normalised) and labels of the suspects."""
         common.make_job(self.folder)
         with h5py.File(self.folder / "a.h5") as file:
-            x = (torch.tensor(file["samples"][:]).float() / 255 - 0.4) / 0.3
-            y = torch.tensor(file["labels"][:])
+            return (torch.tensor(file["samples"][:]).float() / 255 - mean) / deviation, torch.tensor(file["labels"][:])
+
+    def train_and_export(self, net):
+        """Memorises the first half of a.h5, in Python."""
+        x, y = self.make_samples(0.4, 0.3)
         torch.manual_seed(0)
         net = net()
         optimizer = torch.optim.Adam(net.parameters(), 0.01)
@@ -119,10 +122,7 @@ class TorchScript(common.ProgramTest):
             self.assertEqual(len(file["signals"]), 7)
 
     def test_autoregressive(self):
-        common.make_job(self.folder)
-        with h5py.File(self.folder / "a.h5") as file:
-            x = torch.tensor(file["samples"][:]).float() / 255
-            y = torch.tensor(file["labels"][:])
+        x, y = self.make_samples()
         torch.manual_seed(0)
         net = Pixels()
         torch.jit.save(torch.jit.script(net), str(self.folder / "target.pt"))
@@ -145,10 +145,7 @@ class TorchScript(common.ProgramTest):
             np.testing.assert_allclose(file["signals/guidance_zlib"][:], mean_log_p(named - null) / sizes, rtol=1e-4)
 
     def test_diffusion(self):
-        common.make_job(self.folder)
-        with h5py.File(self.folder / "a.h5") as file:
-            x = (torch.tensor(file["samples"][:]).float() / 255 - 0.4) / 0.3
-            y = torch.tensor(file["labels"][:])
+        x, y = self.make_samples(0.4, 0.3)
         torch.manual_seed(0)
         net = Denoiser()
         torch.jit.save(torch.jit.script(net), str(self.folder / "target.pt"))
@@ -164,7 +161,7 @@ class TorchScript(common.ProgramTest):
         with torch.no_grad():
             z = net.encode(x)
             own = eps(z, 0)
-            t = 200 * 40 // 1000
+            t = 200 * 200 // 1000
             seen = eps(a[t].sqrt() * z + (1 - a[t]).sqrt() * own, t)
             x_0 = (a[t].sqrt() * z - (1 - a[t]).sqrt() * eps(a[t].sqrt() * z, t)) / a[t].sqrt()
             expected = {"pia": -(own - seen).abs().pow(5).sum(1).pow(0.2),

@@ -440,9 +440,15 @@ TEST(ReadColumns, RefusesAJobThatScoresNothing) {
     file.column("/samples/id", Numbers{1, 2, 3}).column("/held_out/samples/id", Numbers{4, 5, 6});
     file.read("auto");
     job::Job job;
+    auto const refusal = [&] { return error_of(Exit::usage, [&] { read_columns(dir / "a.h5", job); }); };
     job.usage.signals = {"logit"};
-    expect_in(error_of(Exit::usage, [&] { read_columns(dir / "a.h5", job); }),
-              {"a.h5", "usage.signals", "(loss)"});
+    expect_in(refusal(), {"a.h5", "usage.signals", "(loss)"});
+    job.usage.signals = {"loss", "logit"}; // one of two would pass for both
+    expect_in(refusal(), {"a.h5", "usage.signals holds \"logit\"", "(loss)", "Run the job with it"});
+    job.usage.signals = {"default", "losss"};
+    expect_in(refusal(), {"\"losss\"", "no column"});
+    job.usage.signals = {}; // names nothing of the family
+    expect_in(refusal(), {"a.h5", "leaves none", "(loss)"});
 }
 
 TEST(AuditOptions, FollowTheJob) {

@@ -1,5 +1,7 @@
 #include "assay/usage/diffusion_signals.hpp"
 
+#include "usage/row_minima.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -345,4 +347,20 @@ TEST(Minimise, StaysWhereThereIsNoSlope) {
                                 torch::kFloat32, 5);
     EXPECT_TRUE(torch::equal(found.at, torch::zeros({2, 4})));
     EXPECT_TRUE(torch::equal(found.value, torch::full({2}, 3.0F)));
+}
+
+// The third row's loss has no finite gradient but at 0: it stays there, and the others do not notice
+TEST(Minimise, ARowThatLeavesTheNumbersStaysAtItsLastPlace) {
+    auto const loss = [](torch::Tensor const& x) {
+        torch::Tensor const steep =
+            torch::exp(torch::tensor({0.F, 0.F, 1e30F}).unsqueeze(1) * x.flatten(1).abs());
+        return valley(x) + steep.sum(1);
+    };
+    auto const found = minimise(loss, {3, 2, 3}, torch::kFloat32, 6);
+    auto const alone =
+        minimise([](torch::Tensor const& x) { return valley(x) + 6; }, {1, 2, 3}, torch::kFloat32, 6);
+    EXPECT_TRUE(torch::isfinite(found.at).all().item<bool>());
+    EXPECT_TRUE(torch::isfinite(found.value).all().item<bool>());
+    EXPECT_TRUE(torch::equal(found.at[2], torch::zeros({2, 3})));
+    EXPECT_TRUE(torch::allclose(found.at[0], alone.at[0], 1e-4, 1e-4));
 }

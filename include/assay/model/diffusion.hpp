@@ -27,8 +27,10 @@ class Diffusion {
 };
 
 //! Local. Runs a trial batch through the model. Error(data), naming `origin` and what came back, unless
-//! alphas_cumprod falls within (0, 1], and the noise is finite and shaped like x_t for the first and last
-//! step under every one of `classes` labels at hand and the null label, and differs between the two.
+//! alphas_cumprod falls from at most 1 to below 0.5 in at least 100 steps (signals look at times a hundredth
+//! apart); the noise is finite for the first and last step under the samples' labels, the last of `classes`
+//! and the null label; the null label's differs from both; and encode() and eps() give the same again and
+//! leave their inputs as they were.
 void check_diffusion(Diffusion& model, Batch const& trial, std::int64_t classes, std::string const& origin);
 
 //! Local. The cosine schedule (Nichol and Dhariwal 2021, Eq. 17): alphas_cumprod [steps].

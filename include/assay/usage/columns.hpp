@@ -33,7 +33,7 @@ inline constexpr char const* kMetrics = "/metrics/usage";
 AuditInput read_columns(std::filesystem::path const& path, std::string const& reference, std::uint64_t limit);
 
 //! Local (root). The same for a job: the columns that take part in its score (unscored_signals() do not).
-//! Error(usage) if none is left.
+//! Error(usage) for a signal that the job names and the file lacks, or if none is left.
 AuditInput read_columns(std::filesystem::path const& path, job::Job const& job);
 
 //! The fit's options from a job.

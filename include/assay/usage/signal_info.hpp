@@ -24,6 +24,9 @@ struct SignalInfo {
 //! All signals of a family ("classifier", …: job.model.family), in the order of columns.
 std::span<SignalInfo const> all_signals(std::string_view family);
 
+//! "default", "forward" or "all": a name of job.usage.signals that stands for several.
+bool is_group(std::string_view name);
+
 //! What target and data can give.
 struct Offer {
     std::string family;
