@@ -52,31 +52,6 @@ Labels make_labels(JobRun const& run, GenerationPlan const& plan) {
     return labels;
 }
 
-Network make_network(JobRun const& run, GenerationPlan const& plan) {
-    Network network =
-        model::make_generator(run.job.generator, plan.training.info(), plan.classes, run.seed());
-    network->to(run.placement.device);
-    network->eval();
-    return network;
-}
-
-// Collective
-void train_or_load(JobRun const& run, GenerationPlan const& plan, model::GeneratorNetwork& network) {
-    if (!run.job.generator.file.empty()) {
-        model::load_trained(run.comm, run.job.generator.file, network, run.job.generator.ema,
-                            run.placement.device);
-        return;
-    }
-    model::TrainingRun const training{.options = run.job.generator,
-                                      .normalisation = {},
-                                      .seed = run.seed(),
-                                      .job_hash = training_key(run.job, plan.inputs),
-                                      .checkpoint = run.files.generator(),
-                                      .resume = run.request.resume,
-                                      .section = "generator"};
-    model::train(run.comm, network, {{plan.training}}, training, run.placement.device);
-}
-
 // Calls visit(begin, end) for every batch of a shard of `size` samples
 template <class Visit>
 void for_each_batch(JobRun const& run, std::size_t size, Visit visit) {
@@ -207,19 +182,6 @@ void write_known(JobRun const& run, GenerationPlan const& plan, Labels const& la
     });
 }
 
-// Values in [0, 1] as the training samples are stored
-std::vector<std::byte> as_stored(std::span<float const> values, data::SampleType type) {
-    if (type == data::SampleType::float32) {
-        auto const bytes = std::as_bytes(values);
-        return {bytes.begin(), bytes.end()};
-    }
-    std::vector<std::byte> bytes;
-    bytes.reserve(values.size());
-    for (float value : values)
-        bytes.push_back(static_cast<std::byte>(std::lround(std::clamp(value, 0.0F, 1.0F) * 255)));
-    return bytes;
-}
-
 // Root. The samples of an unfinished results file as a data set file
 void write_data_set(JobRun const& run, GenerationPlan const& plan) {
     std::filesystem::path const from = store::partial_of(plan.results);
@@ -237,7 +199,7 @@ void write_data_set(JobRun const& run, GenerationPlan const& plan) {
         std::vector<std::int64_t> labels(size);
         store::read_rows(columns[0], begin, size, store::native_type<float>(), values.data());
         store::read_rows(columns[1], begin, size, store::native_type<std::int64_t>(), labels.data());
-        writer.append(as_stored(values, info.type), labels);
+        writer.append(data::as_stored(values, info.type), labels);
     }
     if (auto const names = plan.training.dataset().classes(); !names.empty())
         writer.write_classes(names);
@@ -270,20 +232,46 @@ void finish(JobRun const& run, GenerationPlan const& plan, pass::PassSummary con
 
 } // namespace
 
+std::shared_ptr<model::GeneratorNetwork> make_generator(JobRun const& run, data::DatasetInfo const& info,
+                                                        std::int64_t classes) {
+    auto network = model::make_generator(run.job.generator, info, classes, run.seed());
+    network->to(run.placement.device);
+    network->eval();
+    return network;
+}
+
+void train_or_load(JobRun const& run, data::View const& training, std::string const& key,
+                   model::GeneratorNetwork& network) {
+    if (!run.job.generator.file.empty()) {
+        model::load_trained(run.comm, run.job.generator.file, network, run.job.generator.ema,
+                            run.placement.device);
+        return;
+    }
+    model::TrainingRun const how{.options = run.job.generator,
+                                 .normalisation = {},
+                                 .seed = run.seed(),
+                                 .job_hash = key,
+                                 .checkpoint = run.files.generator(),
+                                 .resume = run.request.resume,
+                                 .section = "generator"};
+    model::train(run.comm, network, {{training}}, how, run.placement.device);
+}
+
 void check_generation(JobRun const& run, GenerationPlan const& plan) {
     comm::agree(run.comm, [&] {
         if (!plan.training.info().has_labels)
             fail(Exit::data,
                  "{}: no /labels (the generator is conditioned on them). Add int64 labels, one per sample",
                  plan.training.dataset().path().string());
-        make_network(run, plan);
+        make_generator(run, plan.training.info(), plan.classes);
     });
 }
 
 void generate(JobRun const& run, GenerationPlan const& plan) {
-    auto const [network, labels] =
-        comm::agree(run.comm, [&] { return std::pair(make_network(run, plan), make_labels(run, plan)); });
-    train_or_load(run, plan, *network);
+    auto const [network, labels] = comm::agree(run.comm, [&] {
+        return std::pair(make_generator(run, plan.training.info(), plan.classes), make_labels(run, plan));
+    });
+    train_or_load(run, plan.training, training_key(run.job, plan.inputs), *network);
     std::vector<pass::Source> const sources = sources_of(run, plan, network, labels);
     auto const shards = pass::ShardPlan(sources, run.shard_size()).size();
     pass::PassSummary const summary = compute_and_close(

@@ -4,6 +4,7 @@
 #include "app/job_run.hpp"
 
 #include "assay/data/view.hpp"
+#include "assay/model/generator_networks.hpp"
 
 #include <optional>
 
@@ -20,6 +21,14 @@ struct GenerationPlan {
     std::filesystem::path data_set; //!< the samples as a data set file, stored as the training samples are
     std::filesystem::path sheet;    //!< a grid of samples to look at (PNG)
 };
+
+//! Local. The job's untrained generator on the run's device. Error(usage) for samples that it cannot take.
+std::shared_ptr<model::GeneratorNetwork> make_generator(JobRun const& run, data::DatasetInfo const& info,
+                                                        std::int64_t classes);
+
+//! Collective. Trains it, or loads generator.file. `key` as for model::TrainingRun::job_hash.
+void train_or_load(JobRun const& run, data::View const& training, std::string const& key,
+                   model::GeneratorNetwork& network);
 
 //! Collective. Error(usage or data) for data that the job's generator cannot learn from.
 void check_generation(JobRun const& run, GenerationPlan const& plan);

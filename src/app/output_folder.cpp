@@ -25,9 +25,20 @@ bool is_at(int descriptor, std::filesystem::path const& path) {
 } // namespace
 
 std::vector<std::filesystem::path> OutputFiles::unfinished() const {
-    return {store::partial_of(results()),    checkpoint(), generator(),
-            store::partial_of(generation()), generation(), generated(),
-            store::partial_of(features()),   features()};
+    std::vector<std::filesystem::path> paths{store::partial_of(results()),
+                                             checkpoint(),
+                                             generator(),
+                                             store::partial_of(generation()),
+                                             generation(),
+                                             generated(),
+                                             store::partial_of(features()),
+                                             features(),
+                                             store::partial_of(partners()),
+                                             partners()};
+    if (std::filesystem::exists(references()))
+        for (auto const& entry : std::filesystem::directory_iterator(references()))
+            paths.push_back(entry.path());
+    return paths;
 }
 
 std::vector<std::filesystem::path> OutputFiles::all() const {
@@ -36,7 +47,7 @@ std::vector<std::filesystem::path> OutputFiles::all() const {
         paths.push_back(removal() / which);
     for (auto const& left : unfinished())
         paths.push_back(left);
-    for (auto const& file : {results(), generation(), features()})
+    for (auto const& file : {results(), generation(), features(), partners()})
         paths.push_back(store::unborn_of(file));
     return paths;
 }

@@ -4,6 +4,7 @@
 #include "assay/job/job.hpp"
 
 #include <filesystem>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,11 @@ struct OutputFiles {
     std::filesystem::path results() const { return folder / "results.h5"; }
     std::filesystem::path summary() const { return folder / "summary.json"; }
     std::filesystem::path checkpoint() const { return folder / "target.ckpt"; } //!< of a usage job's target
+    std::filesystem::path references() const { return folder / "references"; }  //!< models, a folder
+    std::filesystem::path reference(std::size_t number) const {
+        return references() / (std::to_string(number) + ".ckpt");
+    }
+    std::filesystem::path partners() const { return folder / "partners.h5"; } //!< images, of a usage job
     std::filesystem::path generator() const { return folder / "generator.ckpt"; }
     std::filesystem::path generation() const {
         return folder / "generation.h5";

@@ -29,38 +29,17 @@ Target load(comm::Communicator const& comm, job::Model const& wanted, torch::Dev
     });
 }
 
-// The parameters' bytes, in the network's own order
-std::string fingerprint(model::Network const& network) {
-    std::string bytes;
-    for (auto const& tensors : {network.parameters(), network.buffers()})
-        for (torch::Tensor const& tensor : tensors) {
-            torch::Tensor const host = tensor.detach().to(torch::kCPU).contiguous();
-            bytes.append(static_cast<char const*>(host.data_ptr()), host.nbytes());
-        }
-    return sha256(bytes);
-}
-
 std::uint64_t seed_of(job::Job const& job) {
     return static_cast<std::uint64_t>(job.job.seed);
 }
 
-// Collective. The untrained network that the job names, on `device`; then use(network) makes a target of it
-template <class Use>
-Target with_network(comm::Communicator const& comm, job::Job const& job, data::Split const& split,
-                    torch::Device device, Use const& use) {
-    auto const on_device = [&](auto const& make) {
-        return comm::agree(comm, [&] {
-            auto network = make(job.train, split.suspects.info(), split.classes, seed_of(job));
-            network->to(device);
-            network->eval();
-            return network;
-        });
-    };
-    if (job.model.family == "autoregressive")
-        return use(on_device(model::make_autoregressive));
-    if (job.model.family == "diffusion")
-        return use(on_device(model::make_diffusion));
-    return use(on_device(model::make_classifier));
+// Local. Of the job's model.train: the untrained network
+BuiltIn untrained(job::Job const& job, data::Split const& split, torch::Device device) {
+    return build(job.train, job.model.family, split, seed_of(job), device);
+}
+
+Target target_of(BuiltIn const& network, std::string origin) {
+    return {as_model(network), fingerprint(*as_network(network)), std::move(origin)};
 }
 
 // Collective. Two samples through the model: does it keep its family's contract?
@@ -87,10 +66,46 @@ model::Normalisation normalisation(job::Job const& job) {
     return {job.dataset.mean, job.dataset.deviation};
 }
 
+std::string fingerprint(model::Network const& network) {
+    std::string bytes;
+    for (auto const& tensors : {network.parameters(), network.buffers()})
+        for (torch::Tensor const& tensor : tensors) {
+            torch::Tensor const host = tensor.detach().to(torch::kCPU).contiguous();
+            bytes.append(static_cast<char const*>(host.data_ptr()), host.nbytes());
+        }
+    return sha256(bytes);
+}
+
+BuiltIn build(job::Network const& options, std::string const& family, data::Split const& split,
+              std::uint64_t seed, torch::Device device) {
+    auto const on_device = [&](auto const& make) {
+        auto network = make(options, split.suspects.info(), split.classes, seed);
+        network->to(device);
+        network->eval();
+        return network;
+    };
+    if (family == "autoregressive")
+        return on_device(model::make_autoregressive);
+    if (family == "diffusion")
+        return on_device(model::make_diffusion);
+    return on_device(model::make_classifier);
+}
+
+std::shared_ptr<model::Network> as_network(BuiltIn const& network) {
+    return std::visit([](auto const& of_family) -> std::shared_ptr<model::Network> { return of_family; },
+                      network);
+}
+
+Model as_model(BuiltIn const& network) {
+    return std::visit([](auto const& of_family) -> Model { return of_family; }, network);
+}
+
 Target make_target(comm::Communicator const& comm, job::Job const& job, data::Split const& split,
                    std::string const& training_key, OutputFiles const& files, bool resume,
                    torch::Device device) {
-    auto const trained = [&](auto const& network) {
+    Target target;
+    if (job.trains()) {
+        BuiltIn const network = comm::agree(comm, [&] { return untrained(job, split, device); });
         model::TrainingRun const run{.options = job.train,
                                      .normalisation = normalisation(job),
                                      .seed = seed_of(job),
@@ -102,22 +117,21 @@ Target make_target(comm::Communicator const& comm, job::Job const& job, data::Sp
             data.watched.emplace_back("members", split.members);
         if (split.held_out)
             data.watched.emplace_back("held-out", *split.held_out);
-        model::train(comm, *network, data, run, device);
-        return Target{network, fingerprint(*network), job.train.network + " trained by this job"};
-    };
-    Target target =
-        job.trains() ? with_network(comm, job, split, device, trained) : load(comm, job.model, device);
+        model::train(comm, *as_network(network), data, run, device);
+        target = target_of(network, job.train.network + " trained by this job");
+    } else {
+        target = load(comm, job.model, device);
+    }
     try_out(comm, target, job, split, device);
     return target;
 }
 
 Target make_trial_target(comm::Communicator const& comm, job::Job const& job, data::Split const& split,
                          torch::Device device) {
-    auto const untrained = [&](auto const& network) {
-        return Target{network, fingerprint(*network), job.train.network};
-    };
     Target target =
-        job.trains() ? with_network(comm, job, split, device, untrained) : load(comm, job.model, device);
+        job.trains()
+            ? comm::agree(comm, [&] { return target_of(untrained(job, split, device), job.train.network); })
+            : load(comm, job.model, device);
     try_out(comm, target, job, split, device);
     return target;
 }

@@ -4,10 +4,10 @@
 #include "app/output_folder.hpp"
 #include "assay/data/split.hpp"
 #include "assay/job/job.hpp"
-#include "assay/model/autoregressive.hpp"
+#include "assay/model/autoregressive_networks.hpp"
 #include "assay/model/batch.hpp"
-#include "assay/model/classifier.hpp"
-#include "assay/model/diffusion.hpp"
+#include "assay/model/classifier_networks.hpp"
+#include "assay/model/diffusion_networks.hpp"
 
 #include <memory>
 #include <string>
@@ -19,6 +19,11 @@ namespace assay::app {
 using Model = std::variant<std::shared_ptr<model::Classifier>, std::shared_ptr<model::Autoregressive>,
                            std::shared_ptr<model::Diffusion>>;
 
+//! A built-in network of any family, to be trained.
+using BuiltIn =
+    std::variant<std::shared_ptr<model::ClassifierNetwork>, std::shared_ptr<model::AutoregressiveNetwork>,
+                 std::shared_ptr<model::DiffusionNetwork>>;
+
 struct Target {
     Model model;
     std::string sha256; //!< of the model's bytes
@@ -26,6 +31,16 @@ struct Target {
 };
 
 model::Normalisation normalisation(job::Job const& job);
+
+//! Local. The untrained network that `options` name, on `device`, in evaluation mode. Error(usage) for
+//! samples that it cannot take.
+BuiltIn build(job::Network const& options, std::string const& family, data::Split const& split,
+              std::uint64_t seed, torch::Device device);
+std::shared_ptr<model::Network> as_network(BuiltIn const& network);
+Model as_model(BuiltIn const& network);
+
+//! Local. SHA-256 of the parameters' bytes, in the network's own order.
+std::string fingerprint(model::Network const& network);
 
 //! Collective. Loads the model file (root reads, all receive) or trains; then runs a trial batch through it.
 //! `training_key` is what a checkpoint must match to be gone on with.

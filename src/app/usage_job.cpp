@@ -1,4 +1,6 @@
 #include "app/job_run.hpp"
+#include "app/partner_images.hpp"
+#include "app/references.hpp"
 #include "app/target.hpp"
 #include "app/usage_pass.hpp"
 
@@ -21,9 +23,12 @@ void check_parts(JobRun const& run, data::Split const& split) {
     check_samples(comm, split.suspects.dataset());
     if (split.held_out)
         check_samples(comm, split.held_out->dataset());
-    if (split.filler.size() > 0)
-        check_samples(comm, split.filler.dataset());
-    if (run.job.uses_partners())
+    for (data::View const* filler : {&split.filler, &split.reference_filler})
+        if (filler->size() > 0)
+            check_samples(comm, filler->dataset());
+    if (run.job.redraws())
+        check_partner_images(run, split);
+    else if (run.job.uses_partners())
         comm::agree(comm, [&] {
             usage::Neighbourhoods groups(split.suspects, run.seed());
             for (auto block = static_cast<std::uint64_t>(comm.rank()); block < groups.blocks();
@@ -32,12 +37,24 @@ void check_parts(JobRun const& run, data::Split const& split) {
         });
 }
 
+// Collective. All that can be wrong with networks and signals, before hours are spent on the first of them
+std::vector<pass::Source> try_models(JobRun const& run, data::Split const& split, torch::Device device) {
+    Target const target = make_trial_target(run.comm, run.job, split, device);
+    auto const references = make_trial_references(run.comm, run.job, split, device);
+    return comm::agree(run.comm, [&] {
+        return usage_sources(run.job, split, target, references, run.files.partners(), device);
+    });
+}
+
 // Collective
 Inputs hash_inputs(JobRun const& run) {
     job::Job const& job = run.job;
     return {hash_input(run.comm, "suspects_sha256", "suspects file", job.dataset.suspects),
             hash_input(run.comm, "held_out_sha256", "held-out file", job.dataset.held_out),
-            hash_input(run.comm, "filler_sha256", "filler file", job.trains() ? job.train.filler : "")};
+            hash_input(run.comm, "filler_sha256", "filler file", job.trains() ? job.train.filler : ""),
+            hash_input(run.comm, "reference_filler_sha256", "reference models' filler file",
+                       job.references.count > 0 ? job.references.filler : ""),
+            hash_input(run.comm, "generator_sha256", "generator file", job.generator.file)};
 }
 
 // Root. Fits, completes the results file, writes the summary, prints the answer
@@ -70,12 +87,26 @@ void run_usage(JobRun const& run) {
 
     Inputs inputs = hash_inputs(run);
     stop_before_work(comm, store::ResultFile::has_partial(run.files.results()) ||
-                               std::filesystem::exists(run.files.checkpoint()));
-    Target const target =
-        make_target(comm, job, split, training_key(job, inputs), run.files, run.request.resume, device);
+                               std::filesystem::exists(run.files.checkpoint()) ||
+                               std::filesystem::exists(run.files.generator()) ||
+                               store::ResultFile::has_partial(run.files.partners()) ||
+                               std::filesystem::exists(run.files.partners()) ||
+                               std::filesystem::exists(run.files.reference(0)));
+    if (job.trains() || job.references.count > 0)
+        try_models(run, split, device);
+    std::string const key = training_key(job, inputs);
+    Target const target = make_target(comm, job, split, key, run.files, run.request.resume, device);
+    if (job.redraws())
+        make_partner_images(run, split, inputs);
+    ReferenceModels const references =
+        make_references(comm, job, split, key, run.files, run.request.resume, device);
     inputs.push_back({"model_sha256", "model", target.sha256});
-    std::vector<pass::Source> const sources =
-        comm::agree(comm, [&] { return usage_sources(job, split, target, device); });
+    inputs.push_back({"reference_models_sha256", "reference models", references.sha256});
+    inputs.push_back(hash_input(comm, "partners_sha256", "file of redrawn partners",
+                                job.redraws() ? run.files.partners() : ""));
+    std::vector<pass::Source> const sources = comm::agree(comm, [&] {
+        return usage_sources(job, split, target, references.models, run.files.partners(), device);
+    });
     auto const shards = pass::ShardPlan(sources, run.shard_size()).size();
     auto const write_known = [&](store::ResultFile& file) { write_known_columns(comm, file, job, split); };
     pass::PassSummary const summary = compute_and_close(
@@ -95,8 +126,10 @@ void check_usage(JobRun const& run) {
     data::Split const split = data::make_split(run.comm, job);
     check_parts(run, split);
     Target const target = make_trial_target(run.comm, job, split, torch::kCPU); // a login node has no GPU
-    auto const sources =
-        comm::agree(run.comm, [&] { return usage_sources(job, split, target, torch::kCPU); });
+    auto const references = make_trial_references(run.comm, job, split, torch::kCPU);
+    auto const sources = comm::agree(run.comm, [&] {
+        return usage_sources(job, split, target, references, run.files.partners(), torch::kCPU);
+    });
     auto const shards = pass::ShardPlan(sources, run.shard_size()).size();
     if (run.comm.is_root())
         fmt::print(

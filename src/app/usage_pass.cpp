@@ -1,6 +1,7 @@
 #include "app/usage_pass.hpp"
 
 #include "app/job_run.hpp"
+#include "app/partner_images.hpp"
 
 #include "assay/base/error.hpp"
 #include "assay/comm/agree.hpp"
@@ -11,6 +12,7 @@
 #include "assay/usage/diffusion_signals.hpp"
 #include "assay/usage/partners.hpp"
 
+#include <array>
 #include <cmath>
 #include <functional>
 
@@ -18,23 +20,23 @@ namespace assay::app {
 
 namespace {
 
-//! Signals of a batch on the target: [K, B] float32 on the CPU.
+//! Signals of a batch on a model: [K, B] float32 on the CPU.
 using BatchSignals = std::function<torch::Tensor(model::Batch const&)>;
 
-BatchSignals batch_signals(Target const& target, usage::SignalPlan const& plan) {
-    if (auto const* found = std::get_if<std::shared_ptr<model::Autoregressive>>(&target.model))
+BatchSignals batch_signals(Model const& any, usage::SignalPlan const& plan) {
+    if (auto const* found = std::get_if<std::shared_ptr<model::Autoregressive>>(&any))
         return [model = *found, plan](model::Batch const& batch) {
             return usage::autoregressive_signals(*model, batch, plan.signals);
         };
-    if (auto const* found = std::get_if<std::shared_ptr<model::Diffusion>>(&target.model))
+    if (auto const* found = std::get_if<std::shared_ptr<model::Diffusion>>(&any))
         return [model = *found, plan](model::Batch const& batch) {
             return usage::diffusion_signals(*model, batch, plan);
         };
-    auto const& classifier = std::get<std::shared_ptr<model::Classifier>>(target.model);
+    auto const& classifier = std::get<std::shared_ptr<model::Classifier>>(any);
     return [=](model::Batch const& batch) { return usage::classifier_signals(*classifier, batch, plan); };
 }
 
-// Computes signals of samples in memory; copies share the target.
+// Computes signals of samples in memory; copies share the model.
 struct SignalComputer {
     BatchSignals signals_of;
     std::string origin;
@@ -65,52 +67,126 @@ struct SignalComputer {
     }
 };
 
-void add_columns(std::vector<std::string>& columns, char const* group,
+// The target's, and the reference models'
+struct Computers {
+    SignalComputer target;
+    std::vector<SignalComputer> references;
+};
+
+void add_columns(std::vector<std::string>& columns, std::string const& group,
                  std::vector<usage::SignalInfo> const& signals) {
     for (usage::SignalInfo const& signal : signals)
-        columns.push_back(std::string(group) + "/" + signal.name);
+        columns.push_back(group + "/" + signal.name);
 }
 
+// Samples as they are
 pass::Source plain_source(std::string name, data::View const& view, char const* group,
-                          SignalComputer const& computer) {
+                          char const* reference_group, Computers const& computers) {
     pass::Source source;
     source.name = std::move(name);
     source.size = view.size();
-    add_columns(source.columns, group, computer.plan.signals);
+    add_columns(source.columns, group, computers.target.plan.signals);
+    for (std::size_t r = 0; r < computers.references.size(); ++r)
+        add_columns(source.columns, usage::of_reference(r, reference_group), computers.target.plan.signals);
     source.read = [&view](std::uint64_t begin, std::uint64_t end) { return view.read(begin, end); };
-    source.compute = [computer](data::Samples&& samples) {
+    source.compute = [computers](data::Samples&& samples) {
         std::vector<float> values;
-        computer.append(samples, values);
+        computers.target.append(samples, values);
+        for (SignalComputer const& reference : computers.references)
+            reference.append(samples, values);
         return values;
     };
     return source;
 }
 
-pass::Source partnered_source(data::View const& suspects, SignalComputer const& computer) {
+// Of samples, their partners and their partners': what reference models look at
+using ViewGroups = std::array<char const*, 3>;
+constexpr ViewGroups kMixedViews{usage::kSuspectSignals, usage::kRungSignals[0], usage::kRungSignals[1]};
+constexpr ViewGroups kRedrawnViews{usage::kSuspectSignals, usage::kPartnerSignals, usage::kControlSignals};
+
+ViewGroups const& views_of(job::Job const& job) {
+    return job.redraws() ? kRedrawnViews : kMixedViews;
+}
+
+// Samples and their mixtures
+pass::Source partnered_source(data::View const& suspects, Computers const& computers) {
+    auto const& signals = computers.target.plan.signals;
     pass::Source source;
     source.name = "suspects";
     source.size = suspects.size();
-    add_columns(source.columns, usage::kSuspectSignals, computer.plan.signals);
+    add_columns(source.columns, usage::kSuspectSignals, signals);
     for (char const* group : usage::kRungSignals)
-        add_columns(source.columns, group, computer.plan.signals);
-    std::uint64_t const seed = computer.plan.seed;
+        add_columns(source.columns, group, signals);
+    for (std::size_t r = 0; r < computers.references.size(); ++r)
+        for (char const* group : kMixedViews)
+            add_columns(source.columns, usage::of_reference(r, group), signals);
+    std::uint64_t const seed = computers.target.plan.seed;
     source.read = [&suspects, neighbourhoods = usage::Neighbourhoods(suspects, seed)](
                       std::uint64_t begin, std::uint64_t end) mutable {
         return usage::read_for_mixing(suspects, neighbourhoods, begin, end);
     };
-    source.compute = [computer, seed](data::Samples&& read) {
+    source.compute = [computers, seed](data::Samples&& read) {
         std::vector<float> values;
-        for (data::Samples const& rung : usage::make_rungs(read, computer.info, seed))
-            computer.append(rung, values);
+        auto const rungs = usage::make_rungs(read, computers.target.info, seed);
+        for (data::Samples const& rung : rungs)
+            computers.target.append(rung, values);
+        for (SignalComputer const& reference : computers.references)
+            for (std::size_t rung = 0; rung < kMixedViews.size(); ++rung)
+                reference.append(rungs[rung], values);
         return values;
     };
     return source;
 }
 
-void announce_signals(store::ResultLayout& layout, char const* group, std::string const& whose,
+// Rows [begin, begin + count) of samples that were read together
+data::Samples slice(data::Samples const& all, std::size_t begin, std::size_t count) {
+    auto const part = [](auto const& values, std::size_t from, std::size_t size) {
+        auto const first = values.begin() + static_cast<std::ptrdiff_t>(from);
+        return std::remove_cvref_t<decltype(values)>(first, first + static_cast<std::ptrdiff_t>(size));
+    };
+    std::size_t const bytes = all.values.size() / all.ids.size();
+    data::Samples result;
+    result.ids = part(all.ids, begin, count);
+    result.labels = part(all.labels, begin, count);
+    result.values = part(all.values, begin * bytes, count * bytes);
+    return result;
+}
+
+// Samples and what a generator made of them
+pass::Source redrawn_source(data::View const& suspects, std::filesystem::path const& images,
+                            Computers const& computers) {
+    pass::Source source;
+    source.name = "suspects";
+    source.size = suspects.size();
+    for (char const* group : kRedrawnViews)
+        add_columns(source.columns, group, computers.target.plan.signals);
+    for (std::size_t r = 0; r < computers.references.size(); ++r)
+        for (char const* group : kRedrawnViews)
+            add_columns(source.columns, usage::of_reference(r, group), computers.target.plan.signals);
+    source.read = [&suspects, images, file = std::make_shared<store::Handle>()](std::uint64_t begin,
+                                                                                std::uint64_t end) {
+        if (!*file) // `assay check` reads no images: there are none yet
+            *file = store::open_to_read(images);
+        return read_with_partners(suspects, *file, images, begin, end);
+    };
+    source.compute = [computers](data::Samples&& read) {
+        std::size_t const count = read.ids.size() / kRedrawnViews.size();
+        std::vector<SignalComputer const*> all{&computers.target};
+        for (SignalComputer const& reference : computers.references)
+            all.push_back(&reference);
+        std::vector<float> values;
+        for (SignalComputer const* computer : all)
+            for (std::size_t view = 0; view < kRedrawnViews.size(); ++view)
+                computer->append(slice(read, view * count, count), values);
+        return values;
+    };
+    return source;
+}
+
+void announce_signals(store::ResultLayout& layout, std::string const& group, std::string const& whose,
                       std::uint64_t size, std::vector<usage::SignalInfo> const& signals) {
     for (usage::SignalInfo const& signal : signals)
-        layout.columns.push_back({std::string(group) + "/" + signal.name,
+        layout.columns.push_back({group + "/" + signal.name,
                                   store::native_type<float>(),
                                   {size},
                                   fmt::format("{}, of {}", signal.description, whose),
@@ -130,20 +206,30 @@ std::vector<usage::SignalInfo> job_signals(job::Job const& job, data::Split cons
 }
 
 std::vector<pass::Source> usage_sources(job::Job const& job, data::Split const& split, Target const& target,
-                                        torch::Device device) {
+                                        std::vector<Model> const& references,
+                                        std::filesystem::path const& images, torch::Device device) {
     usage::SignalPlan const plan{job_signals(job, split, target), job.usage.augmentations,
                                  static_cast<std::uint64_t>(job.job.seed)};
-    SignalComputer const computer{batch_signals(target, plan),
-                                  target.origin,
-                                  split.suspects.info(),
-                                  normalisation(job),
-                                  plan,
-                                  static_cast<std::size_t>(job.compute.batch_size),
-                                  device};
+    auto const computer = [&](Model const& model, std::string const& origin) {
+        return SignalComputer{batch_signals(model, plan),
+                              origin,
+                              split.suspects.info(),
+                              normalisation(job),
+                              plan,
+                              static_cast<std::size_t>(job.compute.batch_size),
+                              device};
+    };
+    Computers computers{computer(target.model, target.origin), {}};
+    for (std::size_t r = 0; r < references.size(); ++r)
+        computers.references.push_back(computer(references[r], fmt::format("reference model {}", r)));
+    if (job.redraws())
+        return {redrawn_source(split.suspects, images, computers)};
     if (job.uses_partners())
-        return {partnered_source(split.suspects, computer)};
-    return {plain_source("suspects", split.suspects, usage::kSuspectSignals, computer),
-            plain_source("held-out samples", *split.held_out, usage::kHeldOutSignals, computer)};
+        return {partnered_source(split.suspects, computers)};
+    return {
+        plain_source("suspects", split.suspects, usage::kSuspectSignals, usage::kSuspectSignals, computers),
+        plain_source("held-out samples", *split.held_out, usage::kHeldOutSignals, usage::kReferenceHeldOut,
+                     computers)};
 }
 
 store::ResultLayout usage_layout(job::Job const& job, data::Split const& split,
@@ -153,7 +239,10 @@ store::ResultLayout usage_layout(job::Job const& job, data::Split const& split,
     std::uint64_t const suspects = split.suspects.size();
     announce_samples(layout, "/samples", suspects);
     announce_signals(layout, usage::kSuspectSignals, "the suspects", suspects, signals);
-    if (job.uses_partners()) {
+    if (job.redraws()) {
+        announce_signals(layout, usage::kPartnerSignals, "the suspects redrawn", suspects, signals);
+        announce_signals(layout, usage::kControlSignals, "the suspects redrawn twice", suspects, signals);
+    } else if (job.uses_partners()) {
         for (std::size_t k = 0; k < usage::kSteps; ++k)
             announce_signals(layout, usage::kRungSignals[k],
                              fmt::format("the suspects mixed with others, {} times", k + 1), suspects,
@@ -162,6 +251,24 @@ store::ResultLayout usage_layout(job::Job const& job, data::Split const& split,
         announce_samples(layout, "/held_out/samples", split.held_out->size());
         announce_signals(layout, usage::kHeldOutSignals, "the held-out samples", split.held_out->size(),
                          signals);
+    }
+    for (std::size_t r = 0; r < split.halves.size(); ++r) {
+        auto const announce = [&](char const* group, char const* whose, std::uint64_t size) {
+            announce_signals(layout, usage::of_reference(r, group),
+                             fmt::format("{}, on reference model {}", whose, r), size, signals);
+        };
+        announce(usage::kSuspectSignals, "the suspects", suspects);
+        if (job.uses_partners()) {
+            announce(views_of(job)[1], "the suspects' partners", suspects);
+            announce(views_of(job)[2], "the partners' partners", suspects);
+        } else
+            announce(usage::kReferenceHeldOut, "the held-out samples", split.held_out->size());
+        layout.columns.push_back({usage::of_reference(r, usage::kReferenceMember),
+                                  store::native_type<std::uint8_t>(),
+                                  {suspects},
+                                  "1: the reference model was trained on the sample",
+                                  "1",
+                                  ""});
     }
     if (job.trains())
         layout.columns.push_back({"/truth/member",
@@ -191,8 +298,14 @@ void write_known_columns(comm::Communicator const& comm, store::ResultFile& file
     if (!job.uses_partners())
         write_samples(comm, file, "/held_out/samples", *split.held_out);
     if (job.trains())
-        write("/truth/member", suspects.size(),
-              [&](std::uint64_t begin, std::uint64_t end) { return data::membership(split, begin, end); });
+        write("/truth/member", suspects.size(), [&](std::uint64_t begin, std::uint64_t end) {
+            return data::membership(split, split.members, begin, end);
+        });
+    for (std::size_t r = 0; r < split.halves.size(); ++r)
+        write(usage::of_reference(r, usage::kReferenceMember), suspects.size(),
+              [&](std::uint64_t begin, std::uint64_t end) {
+                  return data::membership(split, split.halves[r], begin, end);
+              });
     if (job.dataset.label_noise > 0)
         write("/truth/mislabelled", suspects.size(),
               [&](std::uint64_t begin, std::uint64_t end) { return suspects.mislabelled(begin, end); });

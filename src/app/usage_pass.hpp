@@ -11,10 +11,12 @@ namespace assay::app {
 std::vector<usage::SignalInfo> job_signals(job::Job const& job, data::Split const& split,
                                            Target const& target);
 
-//! Suspects (with partners and their partners, where those are the reference), then held-out samples.
-//! The sources refer to `split` and share the target; `split` must outlive them.
+//! Suspects (with their mixtures, where those are the reference), then held-out samples; on the target, then
+//! on each reference model. `images`: the file of make_partner_images(), where a generator
+//! redraws the suspects. The sources refer to `split` and share the models; `split` must outlive them.
 std::vector<pass::Source> usage_sources(job::Job const& job, data::Split const& split, Target const& target,
-                                        torch::Device device);
+                                        std::vector<Model> const& references,
+                                        std::filesystem::path const& images, torch::Device device);
 
 //! Columns, ledger and metrics of the results file; root attributes are the caller's.
 store::ResultLayout usage_layout(job::Job const& job, data::Split const& split,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -167,6 +168,18 @@ void DatasetWriter::finish() {
              path_.string(), error.message());
     partial_.clear();
     store::sync_to_disk(folder_of(path_));
+}
+
+std::vector<std::byte> as_stored(std::span<float const> values, SampleType type) {
+    if (type == SampleType::float32) {
+        auto const bytes = std::as_bytes(values);
+        return {bytes.begin(), bytes.end()};
+    }
+    std::vector<std::byte> bytes;
+    bytes.reserve(values.size());
+    for (float value : values)
+        bytes.push_back(static_cast<std::byte>(std::lround(std::clamp(value, 0.0F, 1.0F) * 255)));
+    return bytes;
 }
 
 } // namespace assay::data

@@ -81,37 +81,52 @@ View choose_members(comm::Communicator const& comm, View const& suspects, double
             choose_rows(comm, suspects.dataset(), suspects.rows(), order, 0, count), suspects.noise()};
 }
 
-// The same on every rank. How many samples the target is trained on; Error(usage) if it cannot be had
-std::uint64_t training_size(job::Job const& job, Split const& split, bool has_filler) {
-    std::uint64_t const members = split.members.size();
-    std::uint64_t const wanted = job.train.set_size ? to_count(job.train.set_size) : split.suspects.size();
+// Collective. Two halves per pair of reference models
+std::vector<View> choose_halves(comm::Communicator const& comm, View const& suspects, std::int64_t count,
+                                std::uint64_t seed) {
+    std::vector<View> halves;
+    std::uint64_t const half = (suspects.size() + 1) / 2;
+    for (std::uint64_t r = 0; r < to_count(count); ++r) {
+        std::uint64_t const order = mix64(mix64(seed) ^ (0x68616C66 + r / 2)); // nor the members'
+        halves.emplace_back(suspects.shared_dataset(),
+                            choose_rows(comm, suspects.dataset(), suspects.rows(), order, r % 2 ? half : 0,
+                                        r % 2 ? suspects.size() : half),
+                            suspects.noise());
+    }
+    return halves;
+}
+
+// The same on every rank. How much filler joins `members` suspects; Error(usage) if it cannot be had
+std::uint64_t filler_size(job::Network const& network, std::uint64_t members, std::uint64_t suspects) {
+    std::uint64_t const wanted = network.set_size ? to_count(network.set_size) : suspects;
+    bool const has_filler = !network.filler.empty();
     if (wanted < members)
+        fail(Exit::usage, "{}.set_size={} (less than the {} suspects that are in it). Raise it{}",
+             network.section, wanted, members,
+             network.section == std::string_view("model.train") ? " or lower usage_fraction" : "");
+    if (!has_filler && network.set_size > 0 && wanted > members)
         fail(Exit::usage,
-             "model.train.set_size={} (less than the {} members). Raise it or lower usage_fraction", wanted,
-             members);
-    if (!has_filler && job.train.set_size > 0 && wanted > members)
-        fail(Exit::usage,
-             "model.train.set_size={} (but there are {} members and no filler to top them up). Name a data "
-             "set file in model.train.filler, or remove the key",
-             wanted, members);
+             "{0}.set_size={1} (but there are {2} suspects in it and no filler to top them up). Name a data "
+             "set file in {0}.filler, or remove the key",
+             network.section, wanted, members);
     if (!has_filler && members == 0)
         fail(Exit::usage,
-             "model.train.usage_fraction={} of {} suspects leaves nothing to train on. Raise it, or name "
-             "model.train.filler",
-             job.train.usage_fraction, split.suspects.size());
-    return wanted;
+             "{0}: no suspects and no filler leave nothing to train on. Raise usage_fraction, or name "
+             "{0}.filler",
+             network.section);
+    return has_filler ? wanted - members : 0;
 }
 
 } // namespace
 
 Split make_split(comm::Communicator const& comm, job::Job const& job) {
     auto const seed = static_cast<std::uint64_t>(job.job.seed);
-    bool const has_filler = job.trains() && !job.train.filler.empty();
     Dealer dealer(comm, seed);
     std::vector<std::shared_ptr<Dataset const>> files;
     comm::agree(comm, [&] {
         for (std::string const& path :
-             {job.dataset.suspects, job.dataset.held_out, has_filler ? job.train.filler : std::string()}) {
+             {job.dataset.suspects, job.dataset.held_out, job.trains() ? job.train.filler : std::string(),
+              job.references.count > 0 ? job.references.filler : std::string()}) {
             if (path.empty())
                 continue;
             files.push_back(dealer.open(path));
@@ -126,21 +141,29 @@ Split make_split(comm::Communicator const& comm, job::Job const& job) {
     if (!job.dataset.held_out.empty())
         split.held_out =
             dealer.deal(job.dataset.held_out, job.dataset.held_out_count, "dataset.held_out_count", noise);
-    if (!job.trains())
-        return split;
-
-    split.members = choose_members(comm, split.suspects, job.train.usage_fraction, seed);
-    std::uint64_t const wanted = comm::agree(comm, [&] { return training_size(job, split, has_filler); });
-    if (has_filler && wanted > split.members.size())
-        split.filler = dealer.deal(job.train.filler, static_cast<std::int64_t>(wanted - split.members.size()),
-                                   "model.train.set_size", noise);
+    auto const deal_filler = [&](job::Network const& network, std::uint64_t members) {
+        std::uint64_t const count =
+            comm::agree(comm, [&] { return filler_size(network, members, split.suspects.size()); });
+        return count ? dealer.deal(network.filler, static_cast<std::int64_t>(count),
+                                   fmt::format("{}.set_size", network.section).c_str(), noise)
+                     : View();
+    };
+    if (job.trains()) {
+        split.members = choose_members(comm, split.suspects, job.train.usage_fraction, seed);
+        split.filler = deal_filler(job.train, split.members.size());
+    }
+    if (job.references.count > 0) {
+        split.halves = choose_halves(comm, split.suspects, job.references.count, seed);
+        split.reference_filler = deal_filler(job.references, split.halves.front().size());
+    }
     return split;
 }
 
-std::vector<std::uint8_t> membership(Split const& split, std::uint64_t begin, std::uint64_t end) {
+std::vector<std::uint8_t> membership(Split const& split, View const& part, std::uint64_t begin,
+                                     std::uint64_t end) {
     std::vector<std::uint8_t> member;
     for (std::uint64_t row : split.suspects.rows().between(begin, end))
-        member.push_back(split.members.rows().contains(row));
+        member.push_back(part.rows().contains(row));
     return member;
 }
 

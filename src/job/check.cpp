@@ -22,6 +22,54 @@ std::string family_of(std::string const& network) {
     return network == "ddpm" || network == "ddpm_mlp" ? "diffusion" : "classifier";
 }
 
+void check_network(Network const& network, std::string const& family) {
+    if (family != family_of(network.network))
+        fail(Exit::usage,
+             "{}.network=\"{}\" (of the family {}, but model.family=\"{}\"). Set model.family to the "
+             "network's",
+             network.section, network.network, family_of(network.network), family);
+    if (network.micro_batch > network.batch_size)
+        fail(Exit::usage, "{0}.micro_batch={1} (larger than {0}.batch_size={2}). Lower it", network.section,
+             network.micro_batch, network.batch_size);
+}
+
+void check_references(Job const& job) {
+    References const& references = job.references;
+    if (references.count == 0 && !references.network.empty())
+        fail(Exit::usage,
+             "usage.references.network=\"{}\" (but usage.references.count=0). Set the count, or remove the "
+             "section",
+             references.network);
+    if (references.count == 0)
+        return;
+    if (references.count % 2 != 0 || references.count < 4)
+        fail(Exit::usage,
+             "usage.references.count={} (must be even, for halves of the suspects in pairs, and at least 4, "
+             "for each to be judged by others). Use 4",
+             references.count);
+    if (references.network.empty())
+        fail(Exit::usage,
+             "usage.references.network is missing (what are the reference models?). Name a network of the "
+             "family {}",
+             job.model.family);
+    check_network(references, job.model.family);
+    auto const names = [&](char const* signal) {
+        return std::ranges::find(job.usage.signals, signal) != job.usage.signals.end();
+    };
+    if (!job.uses_partners() && !names("default") && !names("forward") && !names("all") && !names("loss"))
+        fail(Exit::usage,
+             "usage.references.count={} (beside held-out samples they serve DUCI, which needs the signal "
+             "loss). Add "
+             "\"loss\" to usage.signals, or remove the section",
+             references.count);
+    if (!job.uses_partners() && job.model.family == "diffusion")
+        fail(Exit::usage,
+             "usage.references.count={} (beside held-out samples they serve DUCI, which needs probabilities "
+             "of "
+             "labels or tokens; a diffusion model has none). Remove the section",
+             references.count);
+}
+
 void check_model(Job const& job) {
     if (job.model.file.empty() && job.train.network.empty())
         fail(Exit::usage,
@@ -30,15 +78,8 @@ void check_model(Job const& job) {
     if (!job.model.file.empty() && !job.train.network.empty())
         fail(Exit::usage, "model.file=\"{}\" and model.train.network=\"{}\" (which one?). Remove one of them",
              job.model.file, job.train.network);
-    if (job.trains() && job.model.family != family_of(job.train.network))
-        fail(
-            Exit::usage,
-            "model.train.network=\"{}\" (of the family {}, but model.family=\"{}\"). Set model.family to the "
-            "network's",
-            job.train.network, family_of(job.train.network), job.model.family);
-    if (job.trains() && job.train.micro_batch > job.train.batch_size)
-        fail(Exit::usage, "model.train.micro_batch={} (larger than model.train.batch_size={}). Lower it",
-             job.train.micro_batch, job.train.batch_size);
+    if (job.trains())
+        check_network(job.train, job.model.family);
     if (job.trains() && job.train.usage_fraction == 0 && job.train.filler.empty())
         fail(Exit::usage,
              "model.train.filler is missing (usage_fraction=0 leaves nothing to train on). Name a data "
@@ -89,6 +130,35 @@ void check_generator(Job const& job) {
     if (job.generate.steps > job.generator.timesteps)
         fail(Exit::usage, "generate.steps={} (more than generator.timesteps={}). Lower it",
              job.generate.steps, job.generator.timesteps);
+}
+
+// Of a usage job: what redraws the suspects
+void check_partners(Job const& job) {
+    if (job.generator.network.empty() && !job.generator.file.empty())
+        fail(Exit::usage,
+             "generator.file=\"{}\" (but generator.network is missing: of what?). Name the network that it "
+             "was "
+             "trained as",
+             job.generator.file);
+    if (job.generator.network.empty())
+        return;
+    if (!job.uses_partners())
+        fail(Exit::usage,
+             "generator.network=\"{}\" (makes partners of the suspects, but the reference is held-out data). "
+             "Remove it, or set usage.reference=\"partners\"",
+             job.generator.network);
+    if (job.generator.network != "ddpm")
+        fail(Exit::usage,
+             "generator.network=\"{}\" (cannot redraw a given image, as partners of the suspects have to be "
+             "made). Use \"ddpm\"",
+             job.generator.network);
+    constexpr double kFewestTimes = 12; // as many as redrawing has steps
+    if (job.usage.redraw_strength * static_cast<double>(job.generator.timesteps) < kFewestTimes)
+        fail(Exit::usage,
+             "usage.redraw_strength={} of generator.timesteps={} (leaves fewer than {} times to redraw "
+             "through). "
+             "Raise one of them",
+             job.usage.redraw_strength, job.generator.timesteps, kFewestTimes);
 }
 
 void check_generate(Job const& job) {
@@ -190,6 +260,8 @@ void check(Job const& job) {
     check_dataset(job);
     check_model(job);
     check_usage(job);
+    check_references(job);
+    check_partners(job);
 }
 
 } // namespace assay::job

@@ -124,17 +124,16 @@ class Transformer : public AutoregressiveNetwork {
     std::vector<std::shared_ptr<DecoderBlock>> blocks_;
 };
 
-PixelTokens pixel_tokens(job::Train const& train, data::DatasetInfo const& info) {
+PixelTokens pixel_tokens(job::Network const& train, data::DatasetInfo const& info) {
     auto const& shape = info.sample_shape;
-    auto const pool = static_cast<std::uint64_t>(train.pool);
+    auto const pool = static_cast<std::uint64_t>(train.pooling());
     if (shape.size() != 3 || shape[1] % pool != 0 || shape[2] % pool != 0)
-        fail(
-            Exit::usage,
-            "model.train.network=\"{}\" (needs images [C, H, W] with sides that model.train.pool={} divides; "
-            "samples are {}). Change pool, or bring the samples to another shape",
-            train.network, train.pool, fmt::join(shape, "x"));
+        fail(Exit::usage,
+             "{0}.network=\"{1}\" (needs images [C, H, W] with sides that {0}.pool={2} divides; "
+             "samples are {3}). Change pool, or bring the samples to another shape",
+             train.section, train.network, train.pooling(), fmt::join(shape, "x"));
     auto const side = [&](std::size_t axis) { return static_cast<std::int64_t>(shape[axis]); };
-    return {side(0), side(1), side(2), train.pool, train.levels};
+    return {side(0), side(1), side(2), train.pooling(), train.levels};
 }
 
 } // namespace
@@ -162,7 +161,7 @@ SampleLoss AutoregressiveNetwork::loss(Batch const& batch, std::uint64_t draws) 
     return {losses.reshape(tokens.sizes()).mean(1), scores.argmax(2).eq(tokens).to(torch::kFloat32).mean(1)};
 }
 
-std::shared_ptr<AutoregressiveNetwork> make_autoregressive(job::Train const& train,
+std::shared_ptr<AutoregressiveNetwork> make_autoregressive(job::Network const& train,
                                                            data::DatasetInfo const& info,
                                                            std::int64_t classes, std::uint64_t seed) {
     PixelTokens const pixels = pixel_tokens(train, info);
@@ -171,9 +170,8 @@ std::shared_ptr<AutoregressiveNetwork> make_autoregressive(job::Train const& tra
         network = std::make_shared<Made>(pixels, train.width ? train.width : 768, classes);
     } else {
         if (train.width % kHeads != 0)
-            fail(Exit::usage,
-                 "model.train.width={} (a transformer has {} heads of equal width). Use a multiple",
-                 train.width, kHeads);
+            fail(Exit::usage, "{}.width={} (a transformer has {} heads of equal width). Use a multiple",
+                 train.section, train.width, kHeads);
         network = std::make_shared<Transformer>(pixels, train.width ? train.width : 128, classes);
     }
     initialise(*network, seed);

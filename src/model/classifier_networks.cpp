@@ -128,7 +128,7 @@ SampleLoss ClassifierNetwork::loss(Batch const& batch, std::uint64_t /*draws*/) 
             scores.argmax(1).eq(batch.y).to(torch::kFloat32)};
 }
 
-std::shared_ptr<ClassifierNetwork> make_classifier(job::Train const& train, data::DatasetInfo const& info,
+std::shared_ptr<ClassifierNetwork> make_classifier(job::Network const& train, data::DatasetInfo const& info,
                                                    std::int64_t classes, std::uint64_t seed) {
     auto const side = [&](std::size_t axis) { return static_cast<std::int64_t>(info.sample_shape.at(axis)); };
     auto const width = [&](std::int64_t own) { return train.width ? train.width : own; };
@@ -139,9 +139,9 @@ std::shared_ptr<ClassifierNetwork> make_classifier(job::Train const& train, data
             std::make_shared<Mlp>(static_cast<std::int64_t>(info.sample_elements()), width(256), classes);
     } else if (!images || side(1) < 8 || side(2) < 8) {
         fail(Exit::usage,
-             "model.train.network=\"{}\" (needs images [C, H, W] of at least 8x8; samples are {}). Use "
+             "{}.network=\"{}\" (needs images [C, H, W] of at least 8x8; samples are {}). Use "
              "\"mlp\"",
-             train.network, fmt::join(info.sample_shape, "x"));
+             train.section, train.network, fmt::join(info.sample_shape, "x"));
     } else if (train.network == "cnn") {
         network = std::make_shared<Cnn>(side(0), side(1), side(2), width(32), classes);
     } else {

@@ -80,15 +80,15 @@ class Ddpm : public DiffusionNetwork {
 constexpr std::int64_t kTimesteps = 1000; // of an audited network: signals are named after times of 1,000
 
 // The shape after averaging
-ImageShape pooled_shape(job::Train const& train, data::DatasetInfo const& info) {
+ImageShape pooled_shape(job::Network const& train, data::DatasetInfo const& info) {
     auto const& shape = info.sample_shape;
-    auto const pool = static_cast<std::uint64_t>(train.pool);
+    auto const pool = static_cast<std::uint64_t>(train.pooling());
     std::uint64_t const unit = train.network == "ddpm" ? 4 * pool : pool; // the U-Net halves its sides twice
     if (shape.size() != 3 || shape[1] % unit != 0 || shape[2] % unit != 0)
         fail(Exit::usage,
-             "model.train.network=\"{}\" (needs images [C, H, W] with sides that {} divides, for "
-             "model.train.pool={}; samples are {}). Change pool, or bring the samples to another shape",
-             train.network, unit, train.pool, fmt::join(shape, "x"));
+             "{0}.network=\"{1}\" (needs images [C, H, W] with sides that {2} divides, for "
+             "{0}.pool={3}; samples are {4}). Change pool, or bring the samples to another shape",
+             train.section, train.network, unit, train.pooling(), fmt::join(shape, "x"));
     auto const side = [&](std::size_t axis, std::uint64_t by) {
         return static_cast<std::int64_t>(shape[axis] / by);
     };
@@ -103,7 +103,7 @@ std::shared_ptr<GeneratorNetwork> make_ddpm(ImageShape const& image, std::int64_
                                   timesteps, classes);
 }
 
-std::shared_ptr<DiffusionNetwork> make_diffusion(job::Train const& train, data::DatasetInfo const& info,
+std::shared_ptr<DiffusionNetwork> make_diffusion(job::Network const& train, data::DatasetInfo const& info,
                                                  std::int64_t classes, std::uint64_t seed) {
     ImageShape const image = pooled_shape(train, info);
     std::shared_ptr<Denoiser> denoiser;
@@ -112,12 +112,12 @@ std::shared_ptr<DiffusionNetwork> make_diffusion(job::Train const& train, data::
     else {
         if (train.width % 2 != 0)
             fail(Exit::usage,
-                 "model.train.width={} (ddpm_mlp tells times by pairs of a sine and a cosine). Use an even "
+                 "{}.width={} (ddpm_mlp tells times by pairs of a sine and a cosine). Use an even "
                  "number",
-                 train.width);
+                 train.section, train.width);
         denoiser = make_residual_mlp(image.elements(), train.width ? train.width : 512, classes + 1);
     }
-    auto network = std::make_shared<Ddpm>(image, train.pool, denoiser, kTimesteps, classes);
+    auto network = std::make_shared<Ddpm>(image, train.pooling(), denoiser, kTimesteps, classes);
     initialise(*network, seed);
     return network;
 }

@@ -177,4 +177,34 @@ torch::Tensor ddim_sample(Diffusion& model, torch::Tensor const& noise, torch::T
     return sample;
 }
 
+torch::Tensor redraw(Diffusion& model, torch::Tensor const& x, torch::Tensor const& label,
+                     std::vector<std::uint64_t> const& ids, std::uint64_t seed, std::string_view purpose,
+                     Redraw const& options) {
+    torch::NoGradGuard const no_grad;
+    torch::Tensor const alphas = model.alphas_cumprod().to(torch::kCPU, torch::kFloat64);
+    auto const start = static_cast<std::int64_t>(options.strength * static_cast<double>(alphas.size(0)));
+    auto const noise = [&](std::int64_t step) {
+        return keyed_normals(ids, x.sizes().slice(1), seed, fmt::format("{} {}", purpose, step), x.device());
+    };
+    auto const alpha_at = [&](std::int64_t step) { // of the time after which `step` steps are left
+        return step == 0 ? 1.0 : alphas[step * start / options.steps - 1].item<double>();
+    };
+    double alpha = alpha_at(options.steps);
+    torch::Tensor z = std::sqrt(alpha) * x + std::sqrt(1 - alpha) * noise(options.steps);
+    for (std::int64_t step = options.steps; step > 0; --step) {
+        torch::Tensor const t = torch::full_like(label, step * start / options.steps - 1);
+        torch::Tensor const eps = model.eps(z, t, label);
+        torch::Tensor const sample = ((z - std::sqrt(1 - alpha) * eps) / std::sqrt(alpha)).clamp(-1, 1);
+        if (step == 1)
+            return sample;
+        double const next = alpha_at(step - 1);
+        double const variance = (1 - next) / (1 - alpha) * (1 - alpha / next);
+        torch::Tensor const direction = (z - std::sqrt(alpha) * sample) / std::sqrt(1 - alpha);
+        z = std::sqrt(next) * sample + std::sqrt(1 - next - variance) * direction +
+            std::sqrt(variance) * noise(step - 1);
+        alpha = next;
+    }
+    return z;
+}
+
 } // namespace assay::model

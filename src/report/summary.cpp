@@ -28,12 +28,33 @@ std::string p_value_text(double value) {
     return value < 1e-300 ? "< 1e-300" : fmt::format("{:.2g}", value);
 }
 
+std::string with_error(std::optional<usage::AdjustedCount> const& counted) {
+    return counted ? fmt::format("{:.3f} +- {:.3f}", counted->fraction, counted->standard_error) : "-";
+}
+
 std::string rows_of(usage::KnownMembers const& known) {
-    return row("  adjusted count, known members",
-               known.counted
-                   ? fmt::format("{:.3f} +- {:.3f}", known.counted->fraction, known.counted->standard_error)
-                   : "-") +
+    return row("  adjusted count, known members", with_error(known.counted)) +
            row("  EMQ, known members", known.emq);
+}
+
+// What is said of models that used none, and all, of what they are asked about
+std::string self_tests_text(std::vector<usage::SelfTest> const& tests) {
+    std::vector<std::string> none, all;
+    for (usage::SelfTest const& test : tests) {
+        none.push_back(fmt::format("{:.2f}", test.none));
+        all.push_back(fmt::format("{:.2f}", test.all));
+    }
+    return fmt::format("{}; best bin of what they did not use {}, of what they used {}", tests.size(),
+                       fmt::join(none, " "), fmt::join(all, " "));
+}
+
+// The reference-based baseline; withheld where the reference models are of another regime
+std::string rows_of(usage::Duci const& duci) {
+    if (!duci.mismatch.empty())
+        return row("  DUCI: reference mismatch", fmt::format("{}", fmt::join(duci.mismatch, "; ")));
+    return row("  DUCI, RMIA scores", with_error(duci.rmia)) +
+           row("  DUCI, LiRA scores", with_error(duci.lira)) +
+           row("  DUCI, loss regression", duci.loss_regression);
 }
 
 Truth read_truth_from(store::Handle const& file, std::filesystem::path const& results,
@@ -45,7 +66,7 @@ Truth read_truth_from(store::Handle const& file, std::filesystem::path const& re
         fail(Exit::data,
              "{}: /truth/member is {} [{}] (must be uint8 [{}], one per suspect). Write it so, or remove it",
              results.string(), store::type_name(column), fmt::join(store::shape_of(column), ", "), suspects);
-    usage::ScorePair const scores = usage::zsum(input.suspects, input.reference);
+    usage::ScorePair const scores = usage::compared_scores(input);
     std::vector<double> const& score = scores.suspects.z;
     std::vector<double> of_members;
     std::uint64_t members = 0;
@@ -108,17 +129,24 @@ std::string table(std::string const& name, usage::Audit const& audit, std::optio
                            : "-");
     text += row("p-value of no use at all", p_value_text(audit.p_value));
     text += row("reference", fmt::format("{} {}", audit.reference_total,
-                                         audit.ladder   ? "mixtures of suspects"
-                                         : audit.paired ? "synthetic partners of the suspects"
-                                                        : "held-out samples"));
+                                         audit.ladder       ? "mixtures of suspects"
+                                         : audit.calibrated ? "partners, calibrated by reference models"
+                                         : audit.paired     ? "synthetic partners of the suspects"
+                                                            : "held-out samples"));
+    if (!audit.self_tests.empty())
+        text += row("reference models", self_tests_text(audit.self_tests));
     text += row("AUC suspects vs reference", fmt::format("{:.3f} +- {:.3f}", audit.auc, audit.auc_se));
     text += "  all estimators, side by side (only best bin carries the answer):\n";
     for (std::size_t e = 0; e < usage::kEstimators.size(); ++e)
         text += row(fmt::format("  {}", usage::kEstimators[e].description), audit.estimates[e]);
     text += row("  DKW lower bound", audit.evidence.dkw_bound);
     text += row("  Clopper-Pearson lower bound", audit.evidence.grid_bound);
+    if (audit.published)
+        text += row("  learned scorer, as published", audit.published);
     if (audit.known_members)
         text += rows_of(*audit.known_members);
+    if (audit.duci)
+        text += rows_of(*audit.duci);
     if (!audit.dropped.empty())
         text += row("signals left out", fmt::format("{} (constant)", fmt::join(audit.dropped, ", ")));
     text += "This rests on:\n";

@@ -4,6 +4,7 @@
 #include "assay/base/stats.hpp"
 #include "assay/usage/logistic.hpp"
 #include "assay/usage/score.hpp"
+#include "usage/audit_input.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -36,129 +37,68 @@ constexpr double kLargestStepShift = 0.25;
 // A step carries its mixtures' noise as well: members' steps reach lower, the fraction comes out too small,
 // and with it this AUC too large. Set where targets of 20 and of 6 epochs part (docs/experiments)
 constexpr double kWeakestStepAuc = 0.88;
+// The same of calibrated signals. Set where targets of 60 and of 12 epochs part (classifiers, tuning seeds)
+constexpr double kWeakestCalibratedAuc = 0.85;
+// Standard errors of a difference of mean scores: one-sided 5 % point
+constexpr double kRaisedErrors = 1.645;
 // How often members score as low as the reference's lowest tenth, over how often others do
 constexpr double kMembersThere = 0.1, kStepsOfMembersThere = 0.3;
+// What self-tests may say of reference models that used none, and must say of those that used all
+constexpr double kLargestSelfTest = 0.1, kWeakestSelfTest = 0.6;
 // Stricter than the audit's own level: the control must not fire by chance
 constexpr double kControlPValue = 0.01;
 constexpr std::size_t kBestBin = estimator("best_bin");
 
-void check_input(AuditInput const& input, AuditOptions const& options) {
-    if (!(options.confidence > 0.5 && options.confidence < 1))
-        fail(Exit::usage, "confidence={} (must lie between 0.5 and 1). Use 0.95", options.confidence);
-    if (options.bootstrap < 1)
-        fail(Exit::usage, "bootstrap={} (an interval needs replicates). Use 200", options.bootstrap);
-    if (options.logistic && input.paired)
-        fail(Exit::usage, "logistic scorer with synthetic partners (it learns the generator's artefacts). "
-                          "Use the z-sum score or give held-out data");
-    if (input.control && !input.paired)
-        fail(Exit::usage,
-             "control signals without partners (a control is the partner of a partner). Leave them out");
-    if (input.upper_rungs && (!input.paired || input.control || input.members))
-        fail(Exit::usage,
-             "a ladder of mixtures beside held-out samples, controls or known members (steps are "
-             "not compared with signals). Leave one out");
-    auto const check_side = [&](SignalTable const& table, std::size_t n_ids, std::string_view side) {
-        check_table(table, side);
-        if (table.names != input.suspects.names)
-            fail(Exit::data,
-                 "the {} have other signals than the suspects (they are compared signal by signal). "
-                 "Compute the same signals for both",
-                 side);
-        if (table.rows() != n_ids)
-            fail(Exit::data,
-                 "the {} have {} rows and {} ids (one id per row is needed). Check the results file", side,
-                 table.rows(), n_ids);
-    };
-    check_side(input.suspects, input.suspect_ids.size(), "suspects");
-    check_side(input.reference, (input.paired ? input.suspect_ids : input.reference_ids).size(), "reference");
-    if (input.control)
-        check_side(*input.control, input.suspect_ids.size(), "control");
-    if (input.upper_rungs)
-        for (SignalTable const& rung : *input.upper_rungs)
-            check_side(rung, input.suspect_ids.size(), "mixtures");
-    if (input.members)
-        check_side(*input.members, input.member_ids.size(), "known members");
+std::vector<std::size_t> rows_where(std::vector<std::uint8_t> const& flags, std::uint8_t value) {
+    std::vector<std::size_t> rows;
+    for (std::size_t i = 0; i < flags.size(); ++i)
+        if (flags[i] == value)
+            rows.push_back(i);
+    return rows;
 }
 
-std::vector<std::size_t> order_by_id(std::vector<std::uint64_t> const& ids, std::string_view side) {
-    std::vector<std::size_t> order(ids.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return ids[a] < ids[b]; });
-    for (std::size_t i = 1; i < order.size(); ++i)
-        if (ids[order[i]] == ids[order[i - 1]])
-            fail(Exit::data,
-                 "id {} comes twice among the {} (ids must be unique). Remove the repeated sample",
-                 ids[order[i]], side);
-    return order;
+ReferenceModel take_rows(ReferenceModel const& model, std::vector<std::size_t> const& rows) {
+    ReferenceModel taken;
+    for (std::size_t view = 0; view < taken.views.size(); ++view)
+        taken.views[view] = take_rows(model.views[view], rows);
+    for (std::size_t row : rows)
+        taken.member.push_back(model.member[row]);
+    return taken;
 }
 
-// Rows in the order of their ids: sums and bootstrap draws must not depend on the order of the input
-AuditInput canonical(AuditInput const& input) {
-    auto const take_ids = [](std::vector<std::uint64_t> const& ids, std::vector<std::size_t> const& order) {
-        std::vector<std::uint64_t> taken;
-        for (std::size_t i : order)
-            taken.push_back(ids[i]);
-        return taken;
-    };
-    std::vector<std::size_t> const order = order_by_id(input.suspect_ids, "suspects");
-    std::vector<std::size_t> const reference_order =
-        input.paired ? order : order_by_id(input.reference_ids, "reference");
-    AuditInput result;
-    result.suspects = take_rows(input.suspects, order);
-    result.suspect_ids = take_ids(input.suspect_ids, order);
-    result.reference = take_rows(input.reference, reference_order);
-    result.reference_ids = input.paired ? result.suspect_ids : take_ids(input.reference_ids, reference_order);
-    result.paired = input.paired;
-    if (input.control)
-        result.control = take_rows(*input.control, order);
-    if (input.upper_rungs) {
-        result.upper_rungs.emplace();
-        for (std::size_t k = 0; k < kSteps - 1; ++k)
-            (*result.upper_rungs)[k] = take_rows((*input.upper_rungs)[k], order);
+// What the others say of the suspects that reference model `target` was trained on (member = 1), or was not:
+// an audit of these alone, as if there were no others
+ScorePair judged_by_others(std::span<ReferenceModel const> references, std::size_t target,
+                           std::uint8_t member) {
+    std::vector<std::size_t> const rows = rows_where(references[target].member, member);
+    std::vector<ReferenceModel> sides;
+    for (ReferenceModel const& reference : references)
+        sides.push_back(take_rows(reference, rows));
+    Calibrated const calibrated = calibrate(sides[target].views, sides, target);
+    return zsum(calibrated.suspects, calibrated.reference);
+}
+
+SelfTest self_test(std::span<ReferenceModel const> references, std::size_t target) {
+    SelfTest test;
+    ScorePair const unused = judged_by_others(references, target, 0),
+                    used = judged_by_others(references, target, 1);
+    if (unused.suspects.z.empty() || used.suspects.z.empty())
+        return test; // no signal has a spread: the audit itself will say so
+    test.none = best_bin({sorted(unused.suspects.z), sorted(unused.reference.z)}).value();
+    test.all = best_bin({sorted(used.suspects.z), sorted(used.reference.z)}).value();
+    test.shift = mean(unused.suspects.z) - mean(unused.reference.z);
+    return test;
+}
+
+SelfTest mean_of(std::vector<SelfTest> const& tests) {
+    SelfTest sum;
+    for (SelfTest const& test : tests) {
+        sum.none += test.none;
+        sum.all += test.all;
+        sum.shift += test.shift;
     }
-    if (input.members) {
-        std::vector<std::size_t> const member_order = order_by_id(input.member_ids, "known members");
-        result.members = take_rows(*input.members, member_order);
-        result.member_ids = take_ids(input.member_ids, member_order);
-    }
-    return result;
-}
-
-// Of a ladder, the steps
-AuditInput as_steps(AuditInput input) {
-    if (!input.upper_rungs)
-        return input;
-    auto& upper = *input.upper_rungs;
-    Ladder ladder = steps_of({std::move(input.suspects), std::move(input.reference), std::move(upper[0]),
-                              std::move(upper[1]), std::move(upper[2])});
-    input.upper_rungs.reset();
-    input.suspects = std::move(ladder.suspects);
-    input.reference = std::move(ladder.reference);
-    input.control_suspects = std::move(ladder.control_suspects);
-    input.control = std::move(ladder.control);
-    return input;
-}
-
-// Without the signals that are constant over the middle of the reference; their names go to `dropped`
-AuditInput without_constant_signals(AuditInput input, std::vector<std::string>& dropped) {
-    std::vector<std::size_t> const usable = usable_signals(fit_scale(input.reference));
-    std::vector<bool> used(input.reference.names.size(), false);
-    for (std::size_t k : usable)
-        used[k] = true;
-    for (std::size_t k = 0; k < used.size(); ++k)
-        if (!used[k])
-            dropped.push_back(input.reference.names[k]);
-    if (usable.empty())
-        fail(Exit::data,
-             "every signal is constant over the reference, '{}' for one (a constant cannot be scaled). "
-             "Check that the model and the samples belong together",
-             dropped.front());
-    input.suspects = take_signals(input.suspects, usable);
-    input.reference = take_signals(input.reference, usable);
-    for (auto* table : {&input.control, &input.control_suspects, &input.members})
-        if (*table)
-            *table = take_signals(**table, usable);
-    return input;
+    auto const n = static_cast<double>(tests.size());
+    return {sum.none / n, sum.all / n, sum.shift / n};
 }
 
 double accuracy(SignalTable const& table) {
@@ -216,7 +156,7 @@ Evidence find_evidence(std::vector<double> const& suspects, std::vector<double> 
     return e;
 }
 
-Control run_control(SignalTable const& partners, SignalTable const& control, bool ladder, double delta) {
+Control run_control(SignalTable const& partners, SignalTable const& control, bool upwards, double delta) {
     Control result;
     std::size_t shifted = 0;
     for (std::size_t k = 0; k < partners.columns.size(); ++k) {
@@ -225,7 +165,7 @@ Control run_control(SignalTable const& partners, SignalTable const& control, boo
         double const shift = difference == 0 ? 0 : difference / sd(control.columns[k]);
         result.signal_shift.push_back(shift);
         // Steps that seem less like a member's than they are make a ladder miss members, not find others
-        shifted += ladder ? shift > kLargestStepShift : std::abs(shift) > kLargestSignalShift;
+        shifted += upwards ? shift > kLargestStepShift : std::abs(shift) > kLargestSignalShift;
     }
     SignalScale const scale = fit_scale(partners);
     result.score_shift = mean(zsum(partners, scale).z) - mean(zsum(control, scale).z);
@@ -244,6 +184,45 @@ double shift_error(Audit const& audit, ScorePair const& scores) {
     return p > 0 && apart > 0 ? (1 - p) * std::abs(audit.control->score_shift) * p / apart : 1;
 }
 
+constexpr std::size_t kMostPublished = 20000; // its scorer takes minutes beyond
+
+std::optional<double> published_estimate(AuditInput const& input, std::uint64_t seed) {
+    if (!input.paired || input.suspects.rows() < kFewItems || input.suspects.rows() > kMostPublished ||
+        usable_signals(fit_scale(input.reference)).empty())
+        return std::nullopt;
+    CrossFit const fit =
+        cross_fit(input.suspects, input.suspect_ids, input.reference, input.suspect_ids, seed);
+    return density_ratio({sorted(fit.suspects), sorted(fit.reference)});
+}
+
+// Bound and test must not take for use what tells partners from theirs anyway, or from suspects that
+// reference models did not use, or the error of measuring that
+double raise_of(Audit const& audit, ScorePair const& scores) {
+    if (!audit.extrapolates())
+        return 0;
+    double const shift = audit.control->score_shift,
+                 slack = kRaisedErrors * std::hypot(sd(scores.suspects.z), sd(scores.reference.z)) /
+                         std::sqrt(static_cast<double>(audit.n_suspects));
+    if (audit.ladder)
+        return (audit.control->fires ? std::abs(shift) : std::max(0.0, shift)) + slack;
+    return std::max({0.0, shift, mean_of(audit.self_tests).shift}) + slack;
+}
+
+std::vector<double> raised(std::vector<double> scores, double by) {
+    for (double& z : scores)
+        z += by;
+    return scores;
+}
+
+// The bound that the audit's own rule gives where there is nothing to find: more than a shift may be
+// different between partners and theirs
+double control_bound(AuditInput const& input, double raise, double delta) {
+    ScorePair const scores = zsum(*input.control_suspects, *input.control);
+    if (scores.suspects.z.empty())
+        return 0;
+    return dkw_lower_bound(sorted(scores.suspects.z), sorted(raised(scores.reference.z, raise)), delta);
+}
+
 KnownMembers from_known_members(AuditInput const& input) {
     SignalScale const scale = fit_scale(input.reference);
     std::vector<double> const u = sorted(zsum(input.suspects, scale).z);
@@ -260,12 +239,29 @@ std::pair<Status, std::string> decide(Audit const& audit) {
     if (!(audit.evidence.p_value < delta))
         return {Status::no_evidence,
                 fmt::format("p-value {:.3g} is not below {:.3g}", audit.evidence.p_value, delta)};
-    if (audit.control && audit.control->fires)
+    // With reference models a shift is no reason to refuse: partners may remember what their suspects were,
+    // which makes the fraction too small, and the interval allows for either cause
+    if (audit.control && audit.control->fires && !audit.calibrated)
         return {Status::shift_suspect,
                 fmt::format("{} (score shift {:.3f}, p-value {:.3g})",
-                            audit.ladder ? "mixtures differ among themselves in what a step does"
-                                         : "partners differ from their own partners",
+                            audit.extrapolates() ? "mixtures differ among themselves"
+                                                 : "partners differ from their own partners",
                             audit.control->score_shift, audit.control->evidence.p_value)};
+    if (audit.calibrated) {
+        SelfTest const test = mean_of(audit.self_tests);
+        if (test.none > kLargestSelfTest)
+            return {
+                Status::shift_suspect,
+                fmt::format("of reference models that used none, the others say {:.2f} on average, more than "
+                            "{}",
+                            test.none, kLargestSelfTest)};
+        if (test.all < kWeakestSelfTest)
+            return {
+                Status::unidentified,
+                fmt::format("of reference models that used all, the others say {:.2f} on average, less than "
+                            "{}: too little is remembered, or partners with their suspects",
+                            test.all, kWeakestSelfTest)};
+    }
     if (std::min(audit.n_suspects, audit.n_reference) < kFewItems)
         return {Status::lower_bound_only,
                 fmt::format("{} suspects and {} reference items, fewer than {} on a side", audit.n_suspects,
@@ -281,7 +277,9 @@ std::pair<Status, std::string> decide(Audit const& audit) {
     if (width > kWidestInterval)
         return {Status::unidentified,
                 fmt::format("the interval is {:.2f} wide, more than {}", width, kWidestInterval)};
-    double const weakest = audit.ladder ? kWeakestStepAuc : kWeakestMemberAuc;
+    double const weakest = audit.ladder       ? kWeakestStepAuc
+                           : audit.calibrated ? kWeakestCalibratedAuc
+                                              : kWeakestMemberAuc;
     if (!(audit.implied_member_auc >= weakest))
         return {Status::unidentified,
                 fmt::format("members would be told from non-members with AUC {:.2f}, less than {}",
@@ -297,11 +295,18 @@ std::pair<Status, std::string> decide(Audit const& audit) {
 
 } // namespace
 
+ScorePair compared_scores(AuditInput const& input) {
+    AuditInput const compared = as_compared(input);
+    return zsum(compared.suspects, compared.reference);
+}
+
 Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     check_input(unordered, options);
     double const delta = 1 - options.confidence;
     Audit audit;
-    AuditInput const input = without_constant_signals(as_steps(canonical(unordered)), audit.dropped);
+    AuditInput const ordered = canonical(unordered);
+    audit.published = published_estimate(ordered, options.seed);
+    AuditInput const input = without_constant_signals(as_compared(ordered), audit.dropped);
     audit.signals = input.suspects.names;
     audit.n_suspects = input.suspects.rows();
     audit.n_reference = input.reference.rows();
@@ -309,18 +314,29 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     audit.reference_total = std::max<std::uint64_t>(unordered.reference_total, audit.n_reference);
     audit.confidence = options.confidence;
     audit.paired = input.paired;
-    audit.ladder = unordered.upper_rungs.has_value();
+    audit.calibrated = !unordered.references.empty();
+    audit.mixed = unordered.upper_rungs.has_value();
+    audit.ladder = unordered.upper_rungs.has_value() && !audit.calibrated;
+    for (std::size_t r = 0; r < ordered.references.size(); ++r)
+        audit.self_tests.push_back(self_test(ordered.references, r));
     audit.suspects_accuracy = accuracy(unordered.suspects);
     audit.reference_accuracy = accuracy(unordered.reference);
 
     if (input.control)
         audit.control = run_control(input.control_suspects.value_or(input.reference), *input.control,
-                                    audit.ladder, delta);
+                                    audit.extrapolates(), delta);
     ScorePair const scores =
         options.logistic ? logistic_scores(input, options.seed) : zsum(input.suspects, input.reference);
     audit.auc = auc(scores.suspects.z, scores.reference.z);
     audit.auc_se = auc_se(audit.auc, audit.n_suspects, audit.n_reference);
-    audit.evidence = find_evidence(scores.suspects.z, scores.reference.z, delta);
+    audit.raise = raise_of(audit, scores);
+    std::vector<double> const reference = raised(scores.reference.z, audit.raise);
+    audit.evidence = find_evidence(scores.suspects.z, reference, delta);
+    if (audit.extrapolates()) {
+        audit.excess = control_bound(input, audit.raise, delta);
+        audit.evidence.p_value = audit.evidence.dkw_p_value; // the tail is where partners fit worst
+        audit.evidence.lower_bound = std::max(0.0, audit.evidence.dkw_bound - audit.excess);
+    }
     audit.estimates = estimate(scores);
     audit.low_end_rise = low_end_rise(sorted(scores.suspects.z), sorted(scores.reference.z));
     double const p = audit.estimates[kBestBin].value();
@@ -338,29 +354,30 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     double const drawn = replicate_quantile(audit.bootstrap, kBestBin, 1 - delta / 2);
     audit.rare_member_upper =
         rare_member_upper_bound(sorted(scores.suspects.z), sorted(scores.reference.z), delta / 2,
-                                audit.ladder ? kStepsOfMembersThere : kMembersThere);
+                                audit.extrapolates() ? kStepsOfMembersThere : kMembersThere);
     audit.forced_fraction = std::max(p, audit.evidence.lower_bound);
     // fmax passes over the NaN of a bootstrap without values
     double const upper =
         std::min(1.0, std::max(std::fmax(drawn, audit.forced_fraction), audit.rare_member_upper) +
-                          (audit.ladder ? shift_error(audit, scores) : 0));
+                          (audit.extrapolates() ? shift_error(audit, scores) : 0));
     // Half the error probability at each end
     double const lower =
         audit.evidence.lower_bound > 0
-            ? dkw_lower_bound(sorted(scores.suspects.z), sorted(scores.reference.z), delta / 2)
+            ? std::max(0.0, dkw_lower_bound(sorted(scores.suspects.z), sorted(reference), delta / 2) -
+                                audit.excess)
             : 0;
     audit.forced_interval = {lower, upper};
 
+    if (ordered.duci)
+        audit.duci = duci(*ordered.duci);
     if (input.members)
         audit.known_members = from_known_members(input);
     std::tie(audit.status, audit.reason) = decide(audit);
     audit.p_value = audit.evidence.p_value;
     audit.lower_bound = audit.evidence.lower_bound;
-    if (audit.status == Status::shift_suspect) {
-        std::vector<double> raised = scores.reference.z;
-        for (double& z : raised)
-            z += std::abs(audit.control->score_shift);
-        Evidence const evidence = find_evidence(scores.suspects.z, raised, delta);
+    if (audit.status == Status::shift_suspect && !audit.extrapolates()) {
+        std::vector<double> const shifted = raised(scores.reference.z, std::abs(audit.control->score_shift));
+        Evidence const evidence = find_evidence(scores.suspects.z, shifted, delta);
         audit.p_value = evidence.p_value;
         audit.lower_bound = evidence.lower_bound;
     }

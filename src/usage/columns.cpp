@@ -103,6 +103,50 @@ Drawn draw_rows(Handle const& file, std::string const& path, std::uint64_t limit
     return drawn;
 }
 
+// Of the drawn rows, one each
+std::vector<std::uint8_t> read_flags(Handle const& file, std::string const& path, Drawn const& drawn,
+                                     std::string const& origin) {
+    if (!store::exists(file, path))
+        fail(Exit::data, "{}: no {} (which suspects was the model trained on?). Write it, uint8 [{}]", origin,
+             path, drawn.total);
+    Handle const dataset = open_column(file, path, origin);
+    if (store::type_name(dataset) != "uint8" || store::shape_of(dataset) != store::Shape{drawn.total})
+        fail(Exit::data, "{}: {} is {} [{}] (must be uint8 [{}], one flag per id). Write it so", origin, path,
+             store::type_name(dataset), fmt::join(store::shape_of(dataset), ", "), drawn.total);
+    std::vector<std::uint8_t> flags;
+    auto next = drawn.rows.begin();
+    store::for_each_piece<std::uint8_t>(
+        dataset, [&](std::uint64_t first, std::span<std::uint8_t const> piece) {
+            if (drawn.all)
+                flags.insert(flags.end(), piece.begin(), piece.end());
+            for (; next != drawn.rows.end() && *next < first + piece.size(); ++next)
+                flags.push_back(piece[*next - first]);
+        });
+    return flags;
+}
+
+// What the reference-based baseline looks at, where the file has it
+std::optional<DuciInput> read_duci(Handle const& file, Drawn const& suspects, Drawn const& held_out,
+                                   std::string const& origin) {
+    std::vector<std::string> names;
+    for (char const* name : {"loss", "logit", "margin"})
+        if (store::exists(file, std::string(kSuspectSignals) + "/" + name))
+            names.emplace_back(name);
+    if (names.empty() || names.front() != "loss" || !store::exists(file, of_reference(0, kReferenceHeldOut)))
+        return std::nullopt;
+    auto const view = [&](std::string const& of_suspects, std::string const& of_held_out) {
+        return ModelView{read_table(file, of_suspects, names, suspects, origin),
+                         read_table(file, of_held_out, names, held_out, origin)};
+    };
+    DuciInput input{view(kSuspectSignals, kHeldOutSignals), {}, {}};
+    for (std::size_t r = 0; store::exists(file, of_reference(r, kReferenceHeldOut)); ++r) {
+        input.references.push_back(
+            view(of_reference(r, kSuspectSignals), of_reference(r, kReferenceHeldOut)));
+        input.member.push_back(read_flags(file, of_reference(r, kReferenceMember), suspects, origin));
+    }
+    return input;
+}
+
 AuditInput read_from(Handle const& file, std::string const& reference, std::uint64_t limit,
                      std::string const& origin) {
     std::vector<std::string> const names = store::names_in(file, kSuspectSignals);
@@ -130,6 +174,17 @@ AuditInput read_from(Handle const& file, std::string const& reference, std::uint
     } else if (input.paired && store::exists(file, kControlSignals)) {
         input.control = read_table(file, kControlSignals, names, suspects, origin);
     }
+    if (held_out)
+        input.duci = read_duci(file, suspects, reference_rows, origin);
+    bool const compared = input.upper_rungs || input.control;
+    for (std::size_t r = 0; compared && store::exists(file, of_reference(r, kSuspectSignals)); ++r) {
+        ReferenceModel& model = input.references.emplace_back();
+        char const* const above = input.upper_rungs ? kRungSignals[1] : kControlSignals;
+        char const* const groups[] = {kSuspectSignals, kPartnerSignals, above};
+        for (std::size_t view = 0; view < model.views.size(); ++view)
+            model.views[view] = read_table(file, of_reference(r, groups[view]), names, suspects, origin);
+        model.member = read_flags(file, of_reference(r, kReferenceMember), suspects, origin);
+    }
     if (store::exists(file, kMemberSignals)) {
         Drawn const members = draw_rows(file, kMemberIds, limit, origin);
         input.members = read_table(file, kMemberSignals, names, members, origin);
@@ -152,6 +207,14 @@ void check_named(job::Job const& job, std::vector<std::string> const& present,
                  "{}: usage.signals holds \"{}\", of which the file has no column ({}). Run the job with it, "
                  "or remove it",
                  path.string(), name, fmt::join(present, ", "));
+}
+
+// Over the reference models; NaN: there are none
+double mean_self_test(Audit const& audit, double SelfTest::*value) {
+    double sum = 0;
+    for (SelfTest const& test : audit.self_tests)
+        sum += test.*value;
+    return sum / static_cast<double>(audit.self_tests.size());
 }
 
 double or_nan(std::optional<double> value) {
@@ -187,6 +250,9 @@ AuditInput read_columns(std::filesystem::path const& path, job::Job const& job) 
     if (input.upper_rungs)
         for (SignalTable& rung : *input.upper_rungs)
             rung = take_signals(rung, scored);
+    for (ReferenceModel& model : input.references)
+        for (SignalTable& view : model.views)
+            view = take_signals(view, scored);
     if (input.members)
         input.members = take_signals(*input.members, scored);
     return input;
@@ -202,6 +268,7 @@ AuditOptions audit_options(job::Job const& job) {
 store::Metrics metrics(Audit const& audit) {
     double const nan = std::numeric_limits<double>::quiet_NaN();
     Control const* const control = audit.control ? &*audit.control : nullptr;
+    Duci const* const duci = audit.duci ? &*audit.duci : nullptr;
     KnownMembers const* const known = audit.known_members ? &*audit.known_members : nullptr;
     AdjustedCount const* const counted = known && known->counted ? &*known->counted : nullptr;
     store::Metrics metrics{kMetrics, {}, {}, {}};
@@ -233,6 +300,20 @@ store::Metrics metrics(Audit const& audit) {
         {"control_shift", control ? control->score_shift : nan},
         {"control_p_value", control ? control->evidence.p_value : nan},
         {"control_lower_bound", control ? control->evidence.lower_bound : nan},
+        {"published_estimate", or_nan(audit.published)},
+        {"reference_models", static_cast<double>(audit.self_tests.size())},
+        {"self_test_none", mean_self_test(audit, &SelfTest::none)},
+        {"self_test_shift", mean_self_test(audit, &SelfTest::shift)},
+        {"reference_raise", audit.raise},
+        {"control_excess", audit.excess},
+        {"self_test_all", mean_self_test(audit, &SelfTest::all)},
+        {"duci_rmia", duci && duci->rmia ? duci->rmia->fraction : nan},
+        {"duci_rmia_se", duci && duci->rmia ? duci->rmia->standard_error : nan},
+        {"duci_rmia_offset", duci ? duci->offset : nan},
+        {"duci_reference_auc", duci ? duci->reference_auc : nan},
+        {"duci_lira", duci && duci->lira ? duci->lira->fraction : nan},
+        {"duci_lira_se", duci && duci->lira ? duci->lira->standard_error : nan},
+        {"duci_loss_regression", duci ? or_nan(duci->loss_regression) : nan},
         {"known_members", static_cast<double>(known ? known->n : 0)},
         {"known_members_adjusted_count", counted ? counted->fraction : nan},
         {"known_members_adjusted_count_se", counted ? counted->standard_error : nan},
@@ -240,13 +321,15 @@ store::Metrics metrics(Audit const& audit) {
     };
     for (std::size_t e = 0; e < kEstimators.size(); ++e)
         metrics.numbers.emplace_back(kEstimators[e].name, or_nan(audit.estimates[e]));
-    metrics.texts = {{"status", std::string(to_string(audit.status))},
-                     {"reason", audit.reason},
-                     {"reference", audit.ladder   ? "mixtures"
-                                   : audit.paired ? "partners"
-                                                  : "held-out"},
-                     {"signals", fmt::format("{}", fmt::join(audit.signals, " "))},
-                     {"dropped_signals", fmt::format("{}", fmt::join(audit.dropped, " "))}};
+    metrics.texts = {
+        {"status", std::string(to_string(audit.status))},
+        {"reason", audit.reason},
+        {"reference", audit.mixed    ? "mixtures"
+                      : audit.paired ? "partners"
+                                     : "held-out"},
+        {"signals", fmt::format("{}", fmt::join(audit.signals, " "))},
+        {"dropped_signals", fmt::format("{}", fmt::join(audit.dropped, " "))},
+        {"duci_mismatch", duci ? fmt::format("{}", fmt::join(duci->mismatch, "; ")) : std::string()}};
     std::vector<double> replicates;
     for (Replicate const& replicate : audit.bootstrap)
         replicates.insert(replicates.end(), replicate.begin(), replicate.end());

@@ -29,6 +29,14 @@ torch::Tensor per_row(torch::Tensor const& values, torch::Tensor const& like) {
     return values.to(like.scalar_type()).reshape(shape);
 }
 
+void require_gradient(torch::Tensor const& loss, std::string_view signal) {
+    if (!loss.requires_grad())
+        fail(Exit::data,
+             "the model's forward(x_t, t, label) gives no gradient by x_t (needed for {}*). Save it without "
+             "no_grad and detach, or leave those signals out of usage.signals",
+             signal);
+}
+
 enum class Condition { label, null };
 
 // Of the noise that the model sees, [B] each
@@ -106,7 +114,10 @@ class Probe {
         constexpr int kSteps = 5;
         torch::Tensor const drawn = noise(kTime, 0), z_t = noisy(latent_, drawn, kTime);
         auto const loss = [&](torch::Tensor const& shift) {
-            return row_norm(eps(z_t + shift, kTime, label_) - drawn);
+            torch::Tensor const left = row_norm(eps(z_t + shift, kTime, label_) - drawn);
+            if (torch::GradMode::is_enabled())
+                require_gradient(left, "noise_fit");
+            return left;
         };
         return minimise(loss, z_t.sizes(), z_t.options(), kSteps);
     }
@@ -172,7 +183,7 @@ torch::Tensor pia(Probe const& probe, bool normalised) {
     constexpr std::int64_t kTime = 200;
     constexpr double kNorm = 5;
     torch::Tensor own = probe.eps(probe.latent(), 0, probe.label());
-    if (normalised) { // as large as normal noise is on average
+    if (normalised) { // scale as in the paper's Eq. 10; the mean size of normal noise is its inverse
         torch::Tensor const scale = std::sqrt(std::numbers::pi / 2) * static_cast<double>(own[0].numel()) /
                                     row_norm(own, 1).clamp_min(1e-30);
         own = own * per_row(scale, own);
@@ -189,6 +200,7 @@ torch::Tensor gradient_mask(Probe const& probe, std::int64_t time) {
         torch::AutoGradMode const with_gradients(true);
         torch::Tensor const z_t = probe.noisy(probe.latent(), noise, time).detach().requires_grad_();
         torch::Tensor const loss = row_norm(probe.eps(z_t, time, probe.label()) - noise).sum();
+        require_gradient(loss, "gradient_mask");
         gradient = torch::autograd::grad({loss}, {z_t}).front().abs().flatten(1);
     }
     std::int64_t const count = std::max<std::int64_t>(1, gradient.size(1) / 5);

@@ -11,25 +11,38 @@ namespace {
 
 std::string partner_statement(Audit const& audit) {
     std::string text =
-        audit.ladder
+        audit.calibrated ? fmt::format("Of every signal is taken what {} models let expect that were "
+                                       "trained, by this job, on halves "
+                                       "of the suspects, those that had not seen the suspect. How the "
+                                       "target's signals follow theirs is "
+                                       "learnt on partners, and assumed to be the same for unused suspects. ",
+                                       audit.self_tests.size())
+        : audit.ladder
             ? "Suspects are compared with mixtures of themselves and near suspects of their class. What a "
               "step of "
               "mixing does to unused ones is taken from the two steps above it; of an error there, the "
-              "interval's upper end covers what shows one step higher, the bound nothing. "
+              "interval's upper end covers what shows one step higher. "
             : "Synthetic partners are assumed to score like unused suspects, and no interval covers a shift "
               "between them. ";
     if (!audit.control)
         return text + "The shift was not measured: no control was run.";
     auto const smaller = [](double a, double b) { return std::abs(a) < std::abs(b); };
     std::vector<double> const& shifts = audit.control->signal_shift;
-    text += fmt::format("{}: largest signal shift {:.2f} sd, score shift {:.3f}, "
-                        "p-value {:.3g}; a proxy, since {}.",
-                        audit.ladder ? "The same one step higher" : "Partners against their own partners",
-                        *std::max_element(shifts.begin(), shifts.end(), smaller), audit.control->score_shift,
-                        audit.control->evidence.p_value,
-                        audit.ladder ? "steps higher up need not differ as the first ones do"
-                                     : "the second generation step need not shift as the first did");
-    if (audit.status == Status::shift_suspect)
+    text +=
+        fmt::format("{}: largest signal shift {:.2f} sd, score shift {:.3f}, "
+                    "p-value {:.3g}; a proxy, since {}.",
+                    audit.extrapolates() ? "The same one step higher" : "Partners against their own partners",
+                    *std::max_element(shifts.begin(), shifts.end(), smaller), audit.control->score_shift,
+                    audit.control->evidence.p_value,
+                    audit.extrapolates() ? "steps higher up need not differ as the first ones do"
+                                         : "the second generation step need not shift as the first did");
+    if (audit.extrapolates())
+        text +=
+            fmt::format(" Bound and p-value are given against partners raised by {:.3f}, {}.", audit.raise,
+                        audit.calibrated ? "the larger of that shift and what the reference models' own "
+                                           "unused suspects show, if any is upwards"
+                                         : "that shift, where it is upwards");
+    else if (audit.status == Status::shift_suspect)
         text += " Bound and p-value are given against partners raised by that score shift.";
     return text;
 }
@@ -75,7 +88,7 @@ std::vector<std::string> statements(Audit const& audit, bool held_out) {
             "reports much more, classes are numbered or samples prepared otherwise than in its training.",
             100 * audit.suspects_accuracy, 100 * audit.reference_accuracy));
     result.push_back("Near-copies of suspects elsewhere in the training data count as use.");
-    if (!held_out && !audit.ladder)
+    if (!held_out && !audit.mixed)
         result.back() +=
             " The model is assumed not to be trained on the generator's output, nor the generator made "
             "from the model.";
@@ -84,6 +97,18 @@ std::vector<std::string> statements(Audit const& audit, bool held_out) {
             "Fitted on {} of {} suspects and {} of {} reference samples, drawn at random by their ids; the "
             "bound and the interval allow for the draw.",
             audit.n_suspects, audit.suspects_total, audit.n_reference, audit.reference_total));
+    if (audit.duci)
+        result.push_back(
+            audit.duci->mismatch.empty()
+                ? "The reference-based estimates (DUCI, loss regression) assume reference models of the "
+                  "target's "
+                  "recipe. Their means over held-out samples agree, which is necessary and not sufficient; "
+                  "the answer "
+                  "does not rest on them."
+                : fmt::format(
+                      "The reference models are not of the target's recipe ({}): their estimates (DUCI, loss "
+                      "regression) can only rank targets.",
+                      fmt::join(audit.duci->mismatch, "; ")));
     if (audit.known_members)
         result.push_back(fmt::format(
             "The two estimates from {} known members assume that those are a random draw of all used "
@@ -93,7 +118,7 @@ std::vector<std::string> statements(Audit const& audit, bool held_out) {
         result.push_back(fmt::format(
             "The interval's upper end assumes that members score below the reference's 10 % quantile at "
             "most {} as often as others; if they do more often, more may have been used.",
-            audit.ladder ? "0.3 times" : "a tenth"));
+            audit.extrapolates() ? "0.3 times" : "a tenth"));
     else
         result.push_back(
             "No upper bound is given: without an assumption on members, full use is never excluded.");

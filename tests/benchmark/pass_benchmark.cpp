@@ -95,7 +95,7 @@ void bare_forward(benchmark::State& state, std::string const& network) {
 
 void whole_pass(benchmark::State& state, std::string const& network) {
     Setting const setting = make_setting(network);
-    auto const sources = app::usage_sources(setting.job, setting.split, setting.target, torch::kCPU);
+    auto const sources = app::usage_sources(setting.job, setting.split, setting.target, {}, {}, torch::kCPU);
     auto const shards = pass::ShardPlan(sources, 128).size();
     auto const layout = app::usage_layout(
         setting.job, setting.split, app::job_signals(setting.job, setting.split, setting.target), shards);

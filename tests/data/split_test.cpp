@@ -88,9 +88,10 @@ TEST(Split, MembersAreTheMarkedSuspects) {
     TempDir const dir;
     write(dir / "d.h5", some_ids(100));
     Split const split = make_split({}, one_file_job(dir / "d.h5"));
-    std::vector<std::uint8_t> const member = membership(split, 0, split.suspects.size());
+    std::vector<std::uint8_t> const member = membership(split, split.members, 0, split.suspects.size());
     ASSERT_EQ(member.size(), split.suspects.size());
-    EXPECT_EQ(membership(split, 3, 9), std::vector<std::uint8_t>(member.begin() + 3, member.begin() + 9));
+    EXPECT_EQ(membership(split, split.members, 3, 9),
+              std::vector<std::uint8_t>(member.begin() + 3, member.begin() + 9));
     Ids marked;
     for (std::size_t i = 0; i < member.size(); ++i)
         if (member[i])
@@ -168,7 +169,7 @@ TEST(Split, UsesTheRoundedShareOfTheSuspects) {
         job.train.filler = (dir / "filler.h5").string();
         Split const split = make_split({}, job);
         EXPECT_EQ(split.members.size(), members) << fraction;
-        EXPECT_EQ(std::ranges::count(membership(split, 0, 10), 1), static_cast<long>(members));
+        EXPECT_EQ(std::ranges::count(membership(split, split.members, 0, 10), 1), static_cast<long>(members));
         EXPECT_EQ(split.filler.size(), 10 - members) << fraction; // as many as suspects altogether
     }
 }
@@ -260,7 +261,7 @@ TEST(Split, RefusesToDealMoreThanThereIs) {
     job.train.set_size = 26; // 15 members, 11 of the remaining 10
     expect_in(refused(job), {"model.train.set_size", "11", "d.h5", "10"});
     job.train.set_size = 14;
-    expect_in(refused(job), {"model.train.set_size=14", "15 members"});
+    expect_in(refused(job), {"model.train.set_size=14", "15 suspects"});
 }
 
 TEST(Split, RefusesFilesThatDoNotFitTogether) {

@@ -75,6 +75,39 @@ TEST(AddNoise, HasTheMomentsOfItsTime) {
     }
 }
 
+// A redrawn sample comes from the data's distribution, and the less noise it got, the more of the given one
+// is left
+TEST(Redraw, KeepsTheDistributionAndSomeOfTheSample) {
+    Gaussian model(1000);
+    torch::Tensor const x = Gaussian::mean(1) + Gaussian::kDeviation * noise(4, 5000, 7);
+    double before = 1;
+    for (double strength : {0.05, 0.2, 0.6}) {
+        torch::Tensor const drawn =
+            redraw(model, x, labels(4, 1), ids_of(4), 3, "test", {.strength = strength, .steps = 50});
+        EXPECT_NEAR(drawn.mean().item<double>(), Gaussian::mean(1), 0.01) << strength;
+        EXPECT_NEAR(drawn.std().item<double>(), Gaussian::kDeviation, 0.015) << strength;
+        torch::Tensor const a = x - x.mean(), b = drawn - drawn.mean();
+        double const correlation = ((a * b).mean() / (x.std() * drawn.std())).item<double>();
+        EXPECT_LT(correlation, before - 0.03) << strength;
+        before = correlation;
+    }
+    EXPECT_NEAR(before, 0, 0.05);
+}
+
+TEST(Redraw, DrawsBySeedPurposeAndId) {
+    Gaussian model(100);
+    torch::Tensor const x = torch::full({3, 6}, 0.1);
+    auto const drawn = [&](std::vector<std::uint64_t> const& ids, std::uint64_t seed, char const* purpose) {
+        return redraw(model, x.slice(0, 0, static_cast<std::int64_t>(ids.size())),
+                      labels(static_cast<std::int64_t>(ids.size()), 0), ids, seed, purpose, {});
+    };
+    torch::Tensor const all = drawn({4, 9, 2}, 1, "a");
+    EXPECT_TRUE(torch::equal(drawn({9}, 1, "a")[0], all[1]));
+    EXPECT_FALSE(torch::equal(drawn({9}, 2, "a")[0], all[1]));
+    EXPECT_FALSE(torch::equal(drawn({9}, 1, "b")[0], all[1]));
+    EXPECT_FALSE(torch::equal(all[0], all[1]));
+}
+
 TEST(DenoisingLoss, OfTheBestDenoiserIsThePosteriorVariance) {
     Gaussian model(50);
     std::int64_t const count = 8, values = 5000;

@@ -20,6 +20,21 @@ class Ranks(common.ProgramTest):
         self.compare("usage.reference=partners", "model.train.network=resnet18", "model.train.norm=batch",
                      "model.train.epochs=1", "model.train.optimizer=adam", "model.train.learning_rate=0.001")
 
+    def test_reference_models(self):
+        references = ("usage.references.count=4", "usage.references.network=mlp", "usage.references.width=16",
+                      "usage.references.epochs=2")
+        for reference in ("partners", "held_out"):
+            with self.subTest(reference):
+                self.compare(f"usage.reference={reference}", *references)
+
+    def test_redrawn_partners(self):
+        self.compare("usage.reference=partners", "generator.network=ddpm", "generator.width=8", "generator.epochs=1",
+                     "generator.batch_size=40", "usage.references.count=4", "usage.references.network=mlp",
+                     "usage.references.width=8", "usage.references.epochs=1")
+        for ranks in (1, 2, 3, 4):
+            self.assertEqual(common.differences(self.folder / "0/partners.h5", self.folder / f"{ranks}/partners.h5",
+                                                ("/samples", "/ledger")), "")
+
     def test_autoregressive(self):
         for network, width in (("made", 24), ("transformer", 8)):
             with self.subTest(network):

@@ -103,6 +103,48 @@ class Stop(common.ProgramTest):
         self.assertEqual(common.differences(self.whole, output / "results.h5"), "")
 
 
+class StopReferences(Stop):
+    SLOW = tuple(a for s in (
+        "usage.reference=partners", "usage.references.count=4", "usage.references.network=mlp",
+        "usage.references.epochs=20", "usage.references.checkpoint_every=1", "model.train.epochs=1",
+        "compute.shard_size=16") for a in ("--set", s))
+    test_a_restart_without_progress_says_70 = test_a_broken_shard_is_computed_again = None
+    test_stop_signal_saves_and_says_75 = None
+
+    def test_stop_signal_in_the_training_of_references_saves_the_epoch(self):
+        output = self.folder / "stopped"
+        process = self.start(self.job, output, 2)
+        while not (output / "references/1.ckpt").exists() and process.poll() is None:
+            time.sleep(0.002)
+        os.kill(common.children(process.pid)[0], signal.SIGTERM)
+        _, errors = process.communicate(timeout=100)
+        self.assertEqual(process.returncode, 75, errors)
+        self.assertRegex(errors, "stopped on a signal after epoch [0-9]+/20")
+        self.assertIsNone(self.check_resumed(output, 3))
+
+
+class StopRedraw(Stop):
+    SLOW = tuple(a for s in (
+        "usage.reference=partners", "generator.network=ddpm", "generator.width=16", "generator.epochs=2",
+        "generator.checkpoint_every=1", "model.train.epochs=1", "compute.shard_size=16") for a in ("--set", s))
+    test_a_restart_without_progress_says_70 = test_a_broken_shard_is_computed_again = None
+    test_stop_signal_saves_and_says_75 = None
+
+    def test_stop_signal_while_partners_are_made_saves_the_shards(self):
+        output = self.folder / "stopped"
+        process = self.start(self.job, output, 2)
+        while not (output / "partners.h5.partial").exists() and process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(0.3)
+        os.kill(common.children(process.pid)[0], signal.SIGTERM)
+        _, errors = process.communicate(timeout=100)
+        self.assertEqual(process.returncode, 75, errors)
+        self.assertFalse((output / "results.h5.partial").exists(), errors)
+        self.check_resumed(output, 3)
+        self.assertEqual(common.differences(self.whole.parent / "partners.h5", output / "partners.h5",
+                                            ("/samples", "/ledger")), "")
+
+
 class StopAutoregressive(Stop):
     SLOW = tuple(a for s in (
         "model.family=autoregressive", "model.train.network=transformer", "model.train.width=32", "model.train.pool=1",

@@ -3,6 +3,10 @@
 
 #include "assay/data/dataset.hpp"
 
+#include <cstddef>
+#include <span>
+#include <vector>
+
 namespace assay::data {
 
 //! Error(usage) if `path` exists and `overwrite` is not set, or if its folder does not exist.
@@ -38,5 +42,8 @@ class DatasetWriter {
     store::Handle file_, samples_, labels_, names_;
     std::uint64_t written_ = 0;
 };
+
+//! Local. Values in [0, 1] as samples of that type are stored: bytes are 255ths, rounded.
+std::vector<std::byte> as_stored(std::span<float const> values, SampleType type);
 
 } // namespace assay::data

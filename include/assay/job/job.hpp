@@ -101,10 +101,11 @@ struct Optimisation {
     }
 };
 
-struct Train : Optimisation {
+//! A built-in network of an audited family and how it is trained.
+struct Network : Optimisation {
     std::string norm = "group", filler;
-    std::int64_t width = 0, pool = 2, levels = 16, set_size = 0;
-    double usage_fraction = 1;
+    std::int64_t width = 0, pool = 0, levels = 16, set_size = 0;
+    char const* section = "model.train"; //!< of the job file, for messages
     void fields(auto&& visit) {
         visit("network", network,
               one_of({"", "mlp", "cnn", "resnet18", "made", "transformer", "ddpm", "ddpm_mlp"}), "",
@@ -113,16 +114,39 @@ struct Train : Optimisation {
         visit("width", width, in(0, 4096), "",
               "hidden units (mlp, made, transformer, ddpm_mlp) or channels of the first layer; 0 = the "
               "network's own");
-        visit("pool", pool, in(1, 64), "pixels",
-              "made, transformer, ddpm, ddpm_mlp: side of the squares whose mean becomes one value");
+        visit("pool", pool, in(0, 64), "pixels",
+              "made, transformer, ddpm, ddpm_mlp: side of the squares whose mean becomes one value; 0 = the "
+              "network's own (ddpm 1, others 2)");
         visit("levels", levels, in(2, 256), "", "made, transformer: grey levels that a token tells apart");
-        visit("usage_fraction", usage_fraction, in(0, 1), "share",
-              "share of the suspects that the target is trained on");
         visit("set_size", set_size, at_least(0), "samples",
-              "training set size, members topped up with filler; 0 = as many as suspects");
+              "training set size, the suspects in it topped up with filler; 0 = with filler as many as "
+              "suspects, without none");
         visit("filler", filler, any(), "path",
               "data set file for the rest of the training set; may be the suspects' file");
         Optimisation::fields(visit);
+    }
+    //! `pool`, or the network's own.
+    std::int64_t pooling() const { return pool ? pool : network == "ddpm" ? 1 : 2; }
+};
+
+//! The audited model, where the job trains it.
+struct Train : Network {
+    double usage_fraction = 1;
+    void fields(auto&& visit) {
+        Network::fields(visit);
+        visit("usage_fraction", usage_fraction, in(0, 1), "share",
+              "share of the suspects that the target is trained on");
+    }
+};
+
+//! Models that this job trains on parts of the suspects that it knows.
+struct References : Network {
+    std::int64_t count = 0;
+    References() { section = "usage.references"; }
+    void fields(auto&& visit) {
+        visit("count", count, in(0, 1024), "",
+              "reference models, an even number: pairs trained on two halves of the suspects; 0 = none");
+        Network::fields(visit);
     }
 };
 
@@ -231,7 +255,7 @@ struct Usage {
     std::vector<std::string> signals = {"default"};
     std::int64_t augmentations = 8, bootstrap = 200, fit_samples = 1 << 18;
     std::string reference = "auto", scorer = "zsum";
-    double confidence = 0.95;
+    double confidence = 0.95, redraw_strength = 0.5;
     void fields(auto&& visit) {
         visit("signals", signals, any(), "",
               "names of docs/signals.md, or a group: \"default\", \"forward\" (no gradients, no "
@@ -239,6 +263,8 @@ struct Usage {
         visit("augmentations", augmentations, in(2, 64), "", "shifted and mirrored versions per sample");
         visit("reference", reference, one_of({"auto", "held_out", "partners"}), "",
               "non-members; auto: held_out where the job names it");
+        visit("redraw_strength", redraw_strength, in(0.05, 1), "share",
+              "with a generator: of its time that noise takes when it redraws suspects as partners");
         visit("scorer", scorer, one_of({"zsum", "logistic"}), "",
               "logistic is learned, and allowed with held_out only");
         visit("confidence", confidence, in(0.5, 0.9999), "", "of bounds and intervals");
@@ -332,6 +358,7 @@ struct Job {
     Dataset dataset;
     Model model;
     Train train;
+    References references;
     Compute compute;
     Output output;
     Usage usage;
@@ -356,11 +383,11 @@ struct Job {
             visit("model", model);
             visit("model.train", train);
             visit("usage", usage);
+            visit("usage.references", references);
         }
-        if (job.kind != "usage") {
-            visit("generator", generator);
+        visit("generator", generator);
+        if (job.kind != "usage")
             visit("generate", generate);
-        }
         visit("compute", compute);
         visit("output", output);
     }
@@ -370,6 +397,8 @@ struct Job {
     bool uses_partners() const {
         return usage.reference == "partners" || (usage.reference == "auto" && dataset.held_out.empty());
     }
+    //! Are these redrawn by a generator (else: mixtures of suspects)?
+    bool redraws() const { return uses_partners() && !generator.network.empty(); }
     //! For Boost.Serialization: the job travels from root to all ranks.
     template <class Archive>
     void serialize(Archive& archive, unsigned /*version*/) {

@@ -33,7 +33,7 @@ class AutoregressiveNetwork : public Network, public Autoregressive {
 //! Local. "made" (masked MLP of two hidden layers; Germain et al. 2015) or "transformer" (decoder of 4
 //! pre-norm blocks with 4 heads; Radford et al. 2019), both conditioned on one of `classes` labels, their
 //! parameters a function of `seed` alone. Error(usage) for samples that the tokenizer cannot cut.
-std::shared_ptr<AutoregressiveNetwork> make_autoregressive(job::Train const& train,
+std::shared_ptr<AutoregressiveNetwork> make_autoregressive(job::Network const& train,
                                                            data::DatasetInfo const& info,
                                                            std::int64_t classes, std::uint64_t seed);
 

@@ -19,7 +19,7 @@ class ClassifierNetwork : public Network, public Classifier {
 //! Local. "mlp" (two hidden layers), "cnn" (two convolutions, one hidden layer) or "resnet18" (CIFAR-style
 //! stem, GroupNorm or BatchNorm; He et al. 2016), on samples [C, H, W], its parameters a function of `seed`
 //! alone. Error(usage) for samples too small for the network.
-std::shared_ptr<ClassifierNetwork> make_classifier(job::Train const& train, data::DatasetInfo const& info,
+std::shared_ptr<ClassifierNetwork> make_classifier(job::Network const& train, data::DatasetInfo const& info,
                                                    std::int64_t classes, std::uint64_t seed);
 
 } // namespace assay::model

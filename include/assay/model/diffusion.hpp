@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace assay::model {
 
@@ -50,5 +52,18 @@ torch::Tensor denoising_loss(Diffusion& model, torch::Tensor const& x, torch::Te
 //! Error(usage) unless 1 <= steps <= T.
 torch::Tensor ddim_sample(Diffusion& model, torch::Tensor const& noise, torch::Tensor const& label,
                           std::int64_t steps, double guidance);
+
+//! How samples are redrawn.
+struct Redraw {
+    double strength = 0.5;   //!< up to which share of the T steps noise is added, in (0, 1]
+    std::int64_t steps = 12; //!< of sampling, back from there; 1 <= steps <= strength T
+};
+
+//! Local. Samples [B, ...], as encode() gives them, noised up to a time and denoised from there under their
+//! labels by the stochastic sampler (SDEdit, Meng et al. 2022; Song et al. 2021, Eq. 12 and 16 with eta = 1):
+//! their like, not themselves. Noise belongs to (seed, purpose, ids[i]).
+torch::Tensor redraw(Diffusion& model, torch::Tensor const& x, torch::Tensor const& label,
+                     std::vector<std::uint64_t> const& ids, std::uint64_t seed, std::string_view purpose,
+                     Redraw const& options);
 
 } // namespace assay::model

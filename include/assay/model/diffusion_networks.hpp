@@ -16,7 +16,7 @@ class DiffusionNetwork : public GeneratorNetwork, public Diffusion {};
 //! CPUs), both conditioned on one of `classes` labels, with 1,000 steps of the cosine schedule, of images
 //! averaged over squares of train.pool pixels; parameters are a function of `seed` alone. Error(usage) for
 //! samples that the network cannot take.
-std::shared_ptr<DiffusionNetwork> make_diffusion(job::Train const& train, data::DatasetInfo const& info,
+std::shared_ptr<DiffusionNetwork> make_diffusion(job::Network const& train, data::DatasetInfo const& info,
                                                  std::int64_t classes, std::uint64_t seed);
 
 } // namespace assay::model

@@ -3,6 +3,8 @@
 
 #include "assay/usage/bootstrap.hpp"
 #include "assay/usage/bounds.hpp"
+#include "assay/usage/calibrate.hpp"
+#include "assay/usage/duci.hpp"
 #include "assay/usage/estimators.hpp"
 #include "assay/usage/known_members.hpp"
 #include "assay/usage/ladder.hpp"
@@ -31,6 +33,11 @@ struct AuditInput {
     //! Only when paired: rungs 2 and up of a ladder whose rung 1 is the reference. Steps are then compared
     //! (steps_of()), and there must be no control.
     std::optional<std::array<SignalTable, kSteps - 1>> upper_rungs;
+    //! Only when paired with a ladder or a control: models that were trained on known parts of the suspects.
+    //! Signals are then calibrated by them (calibrate()) and compared as they are, not by steps.
+    std::vector<ReferenceModel> references;
+    //! Only with a held-out reference: what the reference-based baseline needs, rows as in the other tables.
+    std::optional<DuciInput> duci;
     std::optional<SignalTable> members; //!< other samples that were certainly used, not among the suspects
     std::vector<std::uint64_t> member_ids;
     //! Where the tables hold a random draw of larger sides: the sides' sizes (0: the tables are all), and
@@ -63,7 +70,9 @@ std::string_view to_string(Status status);
 struct Evidence {
     TailTest tail;
     double dkw_p_value = 1;
-    double p_value = 1;   //!< of p = 0: twice the smaller of the two, at most 1
+    //! Of p = 0: twice the smaller of the two, at most 1; where the audit extrapolates dkw_p_value, since the
+    //! tail is where partners fit worst.
+    double p_value = 1;
     double dkw_bound = 0; //!< at the wanted confidence
     double grid_bound =
         0; //!< the same with Clopper-Pearson ends; beside the DKW bound, never the better of both
@@ -80,6 +89,14 @@ struct Control {
     bool fires = false;
 };
 
+//! A reference model audited by means of the others, on the suspects that it was not trained on and on those
+//! that it was: what would be said of models that used none, and all.
+struct SelfTest {
+    double none = 0;  //!< best bin of the unused: 0 is right
+    double all = 0;   //!< best bin of the used: 1 is right
+    double shift = 0; //!< mean score of the unused less their partners', in score units: 0 is right
+};
+
 struct Audit {
     Status status = Status::no_evidence;
     std::string reason;             //!< what decided the status, one clause with its numbers
@@ -92,7 +109,10 @@ struct Audit {
     std::size_t n_reference = 0;
     std::uint64_t suspects_total = 0, reference_total = 0;
     double confidence = 0;
-    bool paired = false, ladder = false;
+    //! Is what an unused suspect would score taken from how partners, further from it each time, score?
+    bool extrapolates() const { return ladder || calibrated; }
+    bool paired = false, ladder = false, calibrated = false;
+    bool mixed = false;               //!< partners are mixtures of suspects
     std::vector<std::string> signals; //!< those used
     std::vector<std::string> dropped; //!< those constant over the middle of the reference
     //! Shares with a positive `margin`: what the target classifies right, if that signal is there. NaN: it
@@ -103,13 +123,27 @@ struct Audit {
     double auc_se = 0;
     double implied_member_auc = 0; //!< 0.5 + (auc - 0.5)/best_bin, at most 1; NaN if best_bin = 0
     double low_end_rise = 0;       //!< low_end_rise(): does the assumption behind best_bin show cracks?
-    Evidence evidence;             //!< against the reference as it is
+    //! Against the reference, raised by `raise`.
+    Evidence evidence;
+    //! In score units. Where the audit extrapolates, the largest of 0, what the control shifts and what
+    //! self-tests shift on average, and 1.645 standard errors of a difference of means; else 0.
+    double raise = 0;
+    //! Where the audit extrapolates: the bound that control samples give against theirs, raised alike. It is
+    //! taken off the lower bound.
+    double excess = 0;
     Estimates estimates;
     double forced_fraction = 0; //!< what `fraction` would be; not to be reported unless estimated
     std::pair<double, double> forced_interval;
     double rare_member_upper = 1; //!< rare_member_upper_bound(), part of the interval's upper end
     std::vector<Replicate> bootstrap;
     std::optional<Control> control;
+    //! Only when paired, and for 200 to 20,000 suspects: what the published pipeline without held-out data
+    //! would say (Lapacz et al. 2026: a scorer learnt on suspects against partners, smallest density ratio;
+    //! its round trip left out). For comparison: it learns to see the generator, and is far too large at p =
+    //! 0.
+    std::optional<double> published;
+    std::vector<SelfTest> self_tests;          //!< one per reference model
+    std::optional<Duci> duci;                  //!< only with AuditInput::duci
     std::optional<KnownMembers> known_members; //!< only with AuditInput::members
 };
 
@@ -117,6 +151,10 @@ struct Audit {
 //! are not finite, ragged or all constant, for repeated ids and for tables that do not fit together; with
 //! Exit::usage for options that do not. Root only or replicated; no communication.
 Audit audit_usage(AuditInput const& input, AuditOptions const& options);
+
+//! Local. The z-sum of what audit_usage() compares (signals, steps or residuals), rows in the input's order:
+//! for those who know the truth and want to know how well members are told.
+ScorePair compared_scores(AuditInput const& input);
 
 //! What a reader must be told with the numbers. held_out: the reference is data certainly not used for
 //! training.

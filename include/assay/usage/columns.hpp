@@ -22,6 +22,14 @@ inline constexpr char const* kMemberSignals = "/known_members/signals"; //!< of 
 inline constexpr char const* kSuspectIds = "/samples/id";
 inline constexpr char const* kHeldOutIds = "/held_out/samples/id";
 inline constexpr char const* kMemberIds = "/known_members/samples/id";
+// Of reference model r; which suspects it was trained on is known
+inline constexpr char const* kReferenceMember = "/member";
+inline constexpr char const* kReferenceHeldOut = "/held_out";
+//! "/references/R" + group, for kSuspectSignals, the first two kRungSignals (or kPartnerSignals and
+//! kControlSignals), and the two above.
+inline std::string of_reference(std::size_t reference, std::string const& group) {
+    return "/references/" + std::to_string(reference) + group;
+}
 inline constexpr char const* kMetrics = "/metrics/usage";
 
 //! Local (root). Reads all that the fit needs, from assay's own files and from ones written by hand with only
