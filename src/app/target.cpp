@@ -1,5 +1,6 @@
 #include "app/target.hpp"
 
+#include "assay/base/log.hpp"
 #include "assay/base/sha256.hpp"
 #include "assay/comm/agree.hpp"
 #include "assay/job/job_file.hpp"
@@ -100,6 +101,36 @@ Model as_model(BuiltIn const& network) {
     return std::visit([](auto const& of_family) -> Model { return of_family; }, network);
 }
 
+// Collective. The public model, tried out, where the job names one
+std::shared_ptr<model::Classifier> load_public(comm::Communicator const& comm, job::Job const& job,
+                                               data::Split const& split, torch::Device device) {
+    if (job.model.public_file.empty())
+        return nullptr;
+    job::Model wanted;
+    wanted.file = job.model.public_file;
+    Target const found = load(comm, wanted, device);
+    try_out(comm, found, job, split, device);
+    return std::get<std::shared_ptr<model::Classifier>>(found.model);
+}
+
+// A trained model that denoises as if it knew nothing would only be found to leak nothing
+void warn_of_other_predictions(Target const& target, job::Job const& job, data::Split const& split,
+                               torch::Device device) {
+    constexpr double kSuspicious = 0.5;
+    auto const* const model = std::get_if<std::shared_ptr<model::Diffusion>>(&target.model);
+    if (!model)
+        return;
+    std::uint64_t const trial = std::min<std::uint64_t>(16, split.suspects.size());
+    model::Batch const batch = model::to_batch(split.suspects.read(0, trial), split.suspects.info(),
+                                               normalisation(job), 0, trial, device);
+    if (double const error = model::late_error(**model, batch); error > kSuspicious)
+        spdlog::warn("{}: at nine tenths of its steps the noise that it sees is off by {:.2f} (1: it sees "
+                     "none). Does it predict "
+                     "the noise, with the schedule of its training, and are dataset.mean and "
+                     "dataset.deviation its own?",
+                     target.origin, error);
+}
+
 Target make_target(comm::Communicator const& comm, job::Job const& job, data::Split const& split,
                    std::string const& training_key, OutputFiles const& files, bool resume,
                    torch::Device device) {
@@ -123,6 +154,11 @@ Target make_target(comm::Communicator const& comm, job::Job const& job, data::Sp
         target = load(comm, job.model, device);
     }
     try_out(comm, target, job, split, device);
+    target.public_model = load_public(comm, job, split, device);
+    comm::agree(comm, [&] {
+        if (comm.is_root())
+            warn_of_other_predictions(target, job, split, device);
+    });
     return target;
 }
 
@@ -133,6 +169,11 @@ Target make_trial_target(comm::Communicator const& comm, job::Job const& job, da
             ? comm::agree(comm, [&] { return target_of(untrained(job, split, device), job.train.network); })
             : load(comm, job.model, device);
     try_out(comm, target, job, split, device);
+    target.public_model = load_public(comm, job, split, device);
+    comm::agree(comm, [&] {
+        if (comm.is_root() && !job.trains())
+            warn_of_other_predictions(target, job, split, device);
+    });
     return target;
 }
 

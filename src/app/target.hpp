@@ -28,6 +28,7 @@ struct Target {
     Model model;
     std::string sha256; //!< of the model's bytes
     std::string origin; //!< for messages: a file, or "cnn trained by this job"
+    std::shared_ptr<model::Classifier> public_model = nullptr; //!< or none
 };
 
 model::Normalisation normalisation(job::Job const& job);

@@ -54,7 +54,8 @@ Inputs hash_inputs(JobRun const& run) {
             hash_input(run.comm, "filler_sha256", "filler file", job.trains() ? job.train.filler : ""),
             hash_input(run.comm, "reference_filler_sha256", "reference models' filler file",
                        job.references.count > 0 ? job.references.filler : ""),
-            hash_input(run.comm, "generator_sha256", "generator file", job.generator.file)};
+            hash_input(run.comm, "generator_sha256", "generator file", job.generator.file),
+            hash_input(run.comm, "public_model_sha256", "public model", job.model.public_file)};
 }
 
 // Root. Fits, completes the results file, writes the summary, prints the answer

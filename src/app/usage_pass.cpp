@@ -23,7 +23,8 @@ namespace {
 //! Signals of a batch on a model: [K, B] float32 on the CPU.
 using BatchSignals = std::function<torch::Tensor(model::Batch const&)>;
 
-BatchSignals batch_signals(Model const& any, usage::SignalPlan const& plan) {
+BatchSignals batch_signals(Model const& any, usage::SignalPlan const& plan,
+                           std::shared_ptr<model::Classifier> const& public_model) {
     if (auto const* found = std::get_if<std::shared_ptr<model::Autoregressive>>(&any))
         return [model = *found, plan](model::Batch const& batch) {
             return usage::autoregressive_signals(*model, batch, plan.signals);
@@ -33,7 +34,9 @@ BatchSignals batch_signals(Model const& any, usage::SignalPlan const& plan) {
             return usage::diffusion_signals(*model, batch, plan);
         };
     auto const& classifier = std::get<std::shared_ptr<model::Classifier>>(any);
-    return [=](model::Batch const& batch) { return usage::classifier_signals(*classifier, batch, plan); };
+    return [=](model::Batch const& batch) {
+        return usage::classifier_signals(*classifier, batch, plan, public_model.get());
+    };
 }
 
 // Computes signals of samples in memory; copies share the model.
@@ -202,6 +205,7 @@ std::vector<usage::SignalInfo> job_signals(job::Job const& job, data::Split cons
     offer.images = split.suspects.info().sample_shape.size() == 3;
     if (auto const* classifier = std::get_if<std::shared_ptr<model::Classifier>>(&target.model))
         offer.features = (*classifier)->has_features();
+    offer.is_public = target.public_model != nullptr;
     return usage::choose_signals(job.usage.signals, offer);
 }
 
@@ -211,7 +215,7 @@ std::vector<pass::Source> usage_sources(job::Job const& job, data::Split const& 
     usage::SignalPlan const plan{job_signals(job, split, target), job.usage.augmentations,
                                  static_cast<std::uint64_t>(job.job.seed)};
     auto const computer = [&](Model const& model, std::string const& origin) {
-        return SignalComputer{batch_signals(model, plan),
+        return SignalComputer{batch_signals(model, plan, target.public_model),
                               origin,
                               split.suspects.info(),
                               normalisation(job),

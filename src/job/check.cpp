@@ -80,6 +80,11 @@ void check_model(Job const& job) {
              job.model.file, job.train.network);
     if (job.trains())
         check_network(job.train, job.model.family);
+    if (!job.model.public_file.empty() && job.model.family != "classifier")
+        fail(Exit::usage,
+             "model.public_file=\"{}\" (only classifiers' signals are calibrated by a public model). Remove "
+             "it",
+             job.model.public_file);
     if (job.trains() && job.train.usage_fraction == 0 && job.train.filler.empty())
         fail(Exit::usage,
              "model.train.filler is missing (usage_fraction=0 leaves nothing to train on). Name a data "

@@ -127,6 +127,14 @@ void check_diffusion(Diffusion& model, Batch const& trial, std::int64_t classes,
     check_null_label(model, latent, alphas.size(0) / 2, labels, origin);
 }
 
+double late_error(Diffusion& model, Batch const& batch) {
+    torch::NoGradGuard const no_grad;
+    torch::Tensor const x = model.encode(batch.x);
+    torch::Tensor const noise = keyed_normals(batch.ids, x.sizes().slice(1), 0, "late noise", x.device());
+    torch::Tensor const time = torch::full_like(batch.y, model.alphas_cumprod().size(0) * 9 / 10);
+    return denoising_loss(model, x, noise, time, batch.y).mean().item<double>();
+}
+
 torch::Tensor cosine_schedule(std::int64_t steps) {
     auto const f = [&](std::int64_t step) {
         double const share = static_cast<double>(step) / static_cast<double>(steps);

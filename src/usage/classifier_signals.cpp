@@ -57,6 +57,23 @@ torch::Tensor augmented_logits(model::Classifier& classifier, model::Batch const
     return torch::stack(draws);
 }
 
+// [25, B] of `logit` on the samples plus normal noise, a tenth as large as the sample's own spread
+torch::Tensor neighbour_logits(model::Classifier& classifier, model::Batch const& batch, std::uint64_t seed) {
+    constexpr std::int64_t kNeighbours = 25;
+    constexpr double kShare = 0.1;
+    torch::NoGradGuard const no_grad;
+    std::vector<std::int64_t> shape(static_cast<std::size_t>(batch.x.dim()), 1);
+    shape[0] = batch.x.size(0);
+    torch::Tensor const size = kShare * batch.x.flatten(1).std(1, /*unbiased=*/false).reshape(shape);
+    std::vector<torch::Tensor> logits;
+    for (std::int64_t k = 0; k < kNeighbours; ++k) {
+        torch::Tensor const noise = model::keyed_normals(batch.ids, batch.x.sizes().slice(1), seed,
+                                                         fmt::format("neighbour {}", k), batch.x.device());
+        logits.push_back(logit_scaled_confidence(classifier.logits(batch.x + size * noise), batch.y));
+    }
+    return torch::stack(logits);
+}
+
 } // namespace
 
 torch::Tensor logit_scaled_confidence(torch::Tensor const& logits, torch::Tensor const& y) {
@@ -65,7 +82,7 @@ torch::Tensor logit_scaled_confidence(torch::Tensor const& logits, torch::Tensor
 }
 
 torch::Tensor classifier_signals(model::Classifier& classifier, model::Batch const& batch,
-                                 SignalPlan const& plan) {
+                                 SignalPlan const& plan, model::Classifier* public_model) {
     auto const wants = [&](char const* name) {
         return std::ranges::any_of(plan.signals,
                                    [&](SignalInfo const& signal) { return signal.name == name; });
@@ -81,6 +98,9 @@ torch::Tensor classifier_signals(model::Classifier& classifier, model::Batch con
     torch::Tensor const l = logits.detach().to(torch::kFloat64);
     torch::Tensor const log_p = l.log_softmax(1);
     torch::Tensor const augmented = augments ? augmented_logits(classifier, batch, plan) : torch::Tensor();
+    torch::Tensor const neighbours = wants("neighbour") || wants("neighbour_scaled")
+                                         ? neighbour_logits(classifier, batch, plan.seed)
+                                         : torch::Tensor();
 
     std::vector<torch::Tensor> rows;
     for (SignalInfo const& signal : plan.signals) {
@@ -100,6 +120,14 @@ torch::Tensor classifier_signals(model::Classifier& classifier, model::Batch con
             rows.push_back(augmented.mean(0));
         else if (signal.name == "augmentation_std")
             rows.push_back(-augmented.std(0));
+        else if (signal.name == "calibrated_logit")
+            rows.push_back(logit_scaled_confidence(logits, y) -
+                           logit_scaled_confidence(public_model->logits(batch.x), y));
+        else if (signal.name == "neighbour")
+            rows.push_back(logit_scaled_confidence(logits, y) - neighbours.mean(0));
+        else if (signal.name == "neighbour_scaled")
+            rows.push_back((logit_scaled_confidence(logits, y) - neighbours.mean(0)) /
+                           neighbours.std(0).clamp_min(1e-6));
     }
     return torch::stack(rows).to(torch::kCPU, torch::kFloat32).contiguous();
 }

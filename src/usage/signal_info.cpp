@@ -9,7 +9,7 @@ namespace assay::usage {
 
 namespace {
 
-std::array<SignalInfo, 8> const kClassifier{{
+std::array<SignalInfo, 11> const kClassifier{{
     {"loss", "log probability of the label: minus the cross-entropy", "nat"},
     {"logit", "logit-scaled confidence log(p_y/(1-p_y)), from logits (Carlini et al. 2022)", "nat"},
     {"margin", "logit of the label minus the largest other logit", "1"},
@@ -20,6 +20,12 @@ std::array<SignalInfo, 8> const kClassifier{{
     {"augmentation_mean", "mean of `logit` over shifted and mirrored versions", "nat", true, false, false},
     {"augmentation_std", "minus the standard deviation of `logit` over shifted and mirrored versions", "nat",
      true, false, false},
+    {"calibrated_logit", "`logit` less that on the public model", "nat", false, false, true, true, true,
+     true},
+    {"neighbour", "`logit` less its mean over 25 noisy neighbours (after Mattern et al. 2023)", "nat", false,
+     false, false, false, false},
+    {"neighbour_scaled", "the same over the standard deviation of `logit` over the neighbours", "1", false,
+     false, false, false, false},
 }};
 
 // In no score by default: docs/experiments/ says why
@@ -118,7 +124,8 @@ bool in_group(SignalInfo const& signal, std::span<std::string const> names) {
 }
 
 bool possible(SignalInfo const& signal, Offer const& offer) {
-    return (offer.images || !signal.needs_images) && (offer.features || !signal.needs_features);
+    return (offer.images || !signal.needs_images) && (offer.features || !signal.needs_features) &&
+           (offer.is_public || !signal.needs_public);
 }
 
 } // namespace
@@ -158,6 +165,7 @@ std::vector<SignalInfo> choose_signals(std::span<std::string const> names, Offer
         if (asked(signal.name) && !possible(signal, offer))
             fail(Exit::usage, "usage.signals holds \"{}\" (it needs {}). Remove it", signal.name,
                  signal.needs_images && !offer.images ? "images"
+                 : signal.needs_public                ? "a public model, model.public_file"
                                                       : "a model with features(x), see docs/models.md");
         if (asked(signal.name) || (by_group && possible(signal, offer)))
             chosen.push_back(signal);

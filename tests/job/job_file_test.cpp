@@ -120,6 +120,7 @@ TEST(JobFile, AnEmptyJobHasEveryDefault) {
         {"dataset.label_noise", "0"},
         {"model.file", ""},
         {"model.family", "classifier"},
+        {"model.public_file", ""},
         {"model.train.network", ""},
         {"model.train.norm", "group"},
         {"model.train.width", "0"},

@@ -75,6 +75,23 @@ TEST(AddNoise, HasTheMomentsOfItsTime) {
     }
 }
 
+// Of x_t almost nothing is the sample's at that time: a model of the noise sees it, one of the sample is off
+// by all of it
+TEST(LateError, TellsModelsOfTheNoiseFromOthers) {
+    class OfTheSample : public Gaussian {
+      public:
+        using Gaussian::Gaussian;
+        torch::Tensor eps(torch::Tensor const& x, torch::Tensor const&, torch::Tensor const& label) override {
+            return torch::zeros_like(x) + (0.3 - 0.2 * label.to(torch::kFloat32)).unsqueeze(1);
+        }
+    };
+    Batch const batch{ids_of(4), Gaussian::mean(1) + Gaussian::kDeviation * noise(4, 2000, 7), labels(4, 1)};
+    Gaussian right(1000);
+    OfTheSample wrong(1000);
+    EXPECT_LT(late_error(right, batch), 0.05);
+    EXPECT_NEAR(late_error(wrong, batch), 1, 0.1);
+}
+
 // A redrawn sample comes from the data's distribution, and the less noise it got, the more of the given one
 // is left
 TEST(Redraw, KeepsTheDistributionAndSomeOfTheSample) {

@@ -114,6 +114,20 @@ class TorchScript(common.ProgramTest):
         common.assay("run", self.folder / "job.toml", "--output", self.folder / "alone", "--set", "output.commit_seconds=0.0")
         self.assertEqual(common.differences(self.folder / "out/results.h5", self.folder / "alone/results.h5"), "")
 
+    def test_public_model_calibrates_the_logit(self):
+        self.train_and_export(Net)
+        (self.folder / "target.pt").rename(self.folder / "public.pt")
+        torch.manual_seed(1)
+        torch.jit.save(torch.jit.script(Net()), str(self.folder / "target.pt"))
+        logits = {}
+        for name, sets in (("target", []), ("public", [f"model.file={self.folder}/public.pt"]),
+                           ("both", [f"model.public_file={self.folder}/public.pt"])):
+            common.assay("run", self.folder / "job.toml", "--output", self.folder / name,
+                         *(a for s in sets for a in ("--set", s)))
+            with h5py.File(self.folder / name / "results.h5") as file:
+                logits[name] = file["signals"]["calibrated_logit" if name == "both" else "logit"][:]
+        np.testing.assert_allclose(logits["both"], logits["target"] - logits["public"], rtol=1e-4, atol=1e-4)
+
     def test_without_features_one_signal_is_missing(self):
         self.train_and_export(Net)
         common.assay("run", self.folder / "job.toml", "--output", self.folder / "out")

@@ -249,6 +249,55 @@ TEST_P(ClassifierSignals, AugmentationsMatchOneVersionAtATime) {
     }
 }
 
+// One noisy copy at a time, a tenth of the sample's own spread away
+TEST_P(ClassifierSignals, NeighboursMatchOneAtATime) {
+    torch::Tensor const values =
+        classifier_signals(network, batch, plan_of({"neighbour", "neighbour_scaled"}));
+    for (std::int64_t i = 0; i < 12; ++i) {
+        auto const label = static_cast<std::size_t>(labels[static_cast<std::size_t>(i)]);
+        Vector const x = sample(batch.x, static_cast<std::size_t>(i));
+        double mean = 0, spread = 0;
+        for (double value : x)
+            mean += value / static_cast<double>(x.size());
+        for (double value : x)
+            spread += (value - mean) * (value - mean) / static_cast<double>(x.size());
+        Vector around;
+        for (int k = 0; k < 25; ++k) {
+            torch::Tensor const noise =
+                model::keyed_normals({batch.ids[static_cast<std::size_t>(i)]}, {2, 5, 4}, 11,
+                                     "neighbour " + std::to_string(k), torch::kCPU);
+            Vector near = x;
+            for (std::size_t v = 0; v < near.size(); ++v)
+                near[v] +=
+                    0.1 * std::sqrt(spread) * noise.flatten()[static_cast<std::int64_t>(v)].item<double>();
+            around.push_back(phi(plain.logits(near), label));
+        }
+        double centre = 0, squares = 0;
+        for (double value : around)
+            centre += value / 25;
+        for (double value : around)
+            squares += (value - centre) * (value - centre) / 24;
+        double const gap = phi(plain.logits(x), label) - centre;
+        EXPECT_NEAR(values[0][i].item<double>(), gap, 1e-4) << i;
+        EXPECT_NEAR(values[1][i].item<double>(), gap / std::sqrt(squares), 1e-2) << i;
+    }
+}
+
+TEST_P(ClassifierSignals, CalibratedLogitIsTheDifferenceToThePublicModel) {
+    PlainNetwork const other = random_network(40, 6, 5, 0.7);
+    TorchNetwork known(other);
+    SignalPlan const plan{
+        choose_signals(std::vector<std::string>{"calibrated_logit"}, {"classifier", true, true, true}), 8,
+        11};
+    torch::Tensor const values = classifier_signals(network, batch, plan, &known);
+    for (std::size_t i = 0; i < 12; ++i) {
+        Vector const x = sample(batch.x, i);
+        auto const y = static_cast<std::size_t>(labels[i]);
+        EXPECT_NEAR(values[0][static_cast<std::int64_t>(i)].item<double>(),
+                    phi(plain.logits(x), y) - phi(other.logits(x), y), 1e-4);
+    }
+}
+
 TEST_P(ClassifierSignals, DoNotDependOnTheBatch) {
     SignalPlan const plan = plan_of({"default"});
     torch::Tensor const together = classifier_signals(network, batch, plan);

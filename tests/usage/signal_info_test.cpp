@@ -24,21 +24,21 @@ std::string refusal(Names const& names, bool images, bool features) {
     return error_of(Exit::usage, [&] { choose_signals(names, {"classifier", images, features}); });
 }
 
-Names const kAll{"loss",
-                 "logit",
-                 "margin",
-                 "modified_entropy",
-                 "last_layer_gradient",
-                 "input_gradient",
-                 "augmentation_mean",
-                 "augmentation_std"};
+Names const kDefault{"loss",
+                     "logit",
+                     "margin",
+                     "modified_entropy",
+                     "last_layer_gradient",
+                     "input_gradient",
+                     "augmentation_mean",
+                     "augmentation_std"};
 
 } // namespace
 
 TEST(SignalInfo, DescribesEverySignal) {
     std::set<std::string> names;
     for (auto const& [family, count] :
-         {std::pair{"autoregressive", 25U}, {"diffusion", 45U}, {"classifier", 8U}}) {
+         {std::pair{"autoregressive", 25U}, {"diffusion", 45U}, {"classifier", 11U}}) {
         names.clear();
         for (SignalInfo const& signal : all_signals(family)) {
             EXPECT_TRUE(names.insert(signal.name).second) << signal.name;
@@ -48,11 +48,13 @@ TEST(SignalInfo, DescribesEverySignal) {
         }
         EXPECT_EQ(names.size(), count);
     }
-    EXPECT_EQ(names, std::set<std::string>(kAll.begin(), kAll.end()));
+    std::set<std::string> expected(kDefault.begin(), kDefault.end());
+    expected.insert({"calibrated_logit", "neighbour", "neighbour_scaled"});
+    EXPECT_EQ(names, expected);
 }
 
 TEST(ChooseSignals, DefaultIsAllThatModelAndDataCanGive) {
-    EXPECT_EQ(chosen({"default"}, true, true), kAll);
+    EXPECT_EQ(chosen({"default"}, true, true), kDefault);
     EXPECT_EQ(chosen({"default"}, false, true), (Names{"loss", "logit", "margin", "modified_entropy",
                                                        "last_layer_gradient", "input_gradient"}));
     EXPECT_EQ(chosen({"default"}, true, false),
@@ -88,9 +90,11 @@ TEST(ChooseSignals, TakesWhatIsCostlyForAllOrByName) {
 }
 
 TEST(UnscoredSignals, AreThoseNotAskedForOrOnlyRecorded) {
-    EXPECT_EQ(unscored_signals(Names{"default"}, "classifier"), Names{});
-    EXPECT_EQ(unscored_signals(Names{"forward"}, "classifier"),
-              (Names{"input_gradient", "augmentation_mean", "augmentation_std"}));
+    EXPECT_EQ(unscored_signals(Names{"default"}, "classifier"), (Names{"neighbour", "neighbour_scaled"}));
+    EXPECT_EQ(unscored_signals(Names{"all"}, "classifier"), (Names{"neighbour", "neighbour_scaled"}));
+    EXPECT_EQ(
+        unscored_signals(Names{"forward"}, "classifier"),
+        (Names{"input_gradient", "augmentation_mean", "augmentation_std", "neighbour", "neighbour_scaled"}));
     Names const recorded = unscored_signals(Names{"default"}, "autoregressive");
     EXPECT_EQ(recorded.size(), 19U);
     EXPECT_EQ(recorded.front(), "label_gain");
@@ -107,6 +111,16 @@ TEST(ChooseSignals, ByNameInTheOrderOfColumns) {
 TEST(ChooseSignals, RefusesWhatIsUnknown) {
     expect_in(refusal({"loss", "Loss"}, true, true), {"usage.signals", "\"Loss\"", "unknown"});
     expect_in(refusal({""}, true, true), {"usage.signals", "\"\""});
+}
+
+TEST(ChooseSignals, CalibratesByAPublicModelWhereThereIsOne) {
+    Offer offer{"classifier", true, true, true};
+    Names names;
+    for (SignalInfo const& signal : choose_signals(Names{"forward"}, offer))
+        names.push_back(signal.name);
+    EXPECT_EQ(names.back(), "calibrated_logit");
+    EXPECT_EQ(choose_signals(Names{"all"}, offer).size(), 11U);
+    expect_in(refusal({"calibrated_logit"}, true, true), {"\"calibrated_logit\"", "model.public_file"});
 }
 
 TEST(ChooseSignals, RefusesNamedSignalsThatCannotBeGiven) {

@@ -63,12 +63,15 @@ struct Dataset {
 };
 
 struct Model {
-    std::string file, family = "classifier";
+    std::string file, family = "classifier", public_file;
     void fields(auto&& visit) {
         visit("file", file, any(), "path",
               "TorchScript file of the audited model; empty = train one (section model.train)");
         visit("family", family, one_of({"classifier", "autoregressive", "diffusion"}), "",
               "the interface that the model offers (docs/models.md)");
+        visit("public_file", public_file, any(), "path",
+              "TorchScript file of a classifier certainly not trained on the suspects, for calibrated_logit; "
+              "empty = none");
     }
 };
 

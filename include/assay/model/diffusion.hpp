@@ -35,6 +35,11 @@ class Diffusion {
 //! leave their inputs as they were.
 void check_diffusion(Diffusion& model, Batch const& trial, std::int64_t classes, std::string const& origin);
 
+//! Local. Mean squared error of the noise that the model sees at nine tenths of its steps, where almost all
+//! is noise: near 0 for a trained model of the noise, near 1 for one that predicts something else (v, the
+//! sample), has another schedule, or sees values in another range than in training.
+double late_error(Diffusion& model, Batch const& batch);
+
 //! Local. The cosine schedule (Nichol and Dhariwal 2021, Eq. 17): alphas_cumprod [steps].
 torch::Tensor cosine_schedule(std::int64_t steps);
 

@@ -19,6 +19,7 @@ struct SignalInfo {
     bool one_forward = true;     //!< comes from one forward pass, no gradient, no augmentation
     bool by_default = true;      //!< in "default" and "forward"; else, for its cost, in "all" or by name only
     bool in_score = true;        //!< part of the score unless named otherwise; else only recorded
+    bool needs_public = false;   //!< a public model beside the audited one (job.model.public_file)
 };
 
 //! All signals of a family ("classifier", …: job.model.family), in the order of columns.
@@ -30,8 +31,9 @@ bool is_group(std::string_view name);
 //! What target and data can give.
 struct Offer {
     std::string family;
-    bool images = false;   //!< samples are [C, H, W]
-    bool features = false; //!< a classifier with features(x)
+    bool images = false;    //!< samples are [C, H, W]
+    bool features = false;  //!< a classifier with features(x)
+    bool is_public = false; //!< there is a public model beside it
 };
 
 //! The signals that `names` asks for (groups "default", "forward": without gradients and augmentations,
