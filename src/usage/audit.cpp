@@ -39,6 +39,10 @@ constexpr double kLargestStepShift = 0.25;
 constexpr double kWeakestStepAuc = 0.88;
 // The same of calibrated signals. Set where targets of 60 and of 12 epochs part (classifiers, tuning seeds)
 constexpr double kWeakestCalibratedAuc = 0.85;
+// Below, classifiers that were stopped early or trained on augmented images gave bounds of 0.09 to 0.16 at p
+// = 0: they take a redrawn sample for less typical than memorising references do, and control and self-tests
+// cannot see it
+constexpr double kSmallestSlope = 0.25;
 // Standard errors of a difference of mean scores: one-sided 5 % point
 constexpr double kRaisedErrors = 1.645;
 // How often members score as low as the reference's lowest tenth, over how often others do
@@ -248,6 +252,12 @@ std::pair<Status, std::string> decide(Audit const& audit) {
                                                  : "partners differ from their own partners",
                             audit.control->score_shift, audit.control->evidence.p_value)};
     if (audit.calibrated) {
+        if (audit.regime_slope < kSmallestSlope)
+            return {Status::shift_suspect,
+                    fmt::format(
+                        "the target answers partners much less sharply than the reference models do (slope "
+                        "{:.2f}, less than {}): how it answers unused suspects cannot be learnt from them",
+                        audit.regime_slope, kSmallestSlope)};
         SelfTest const test = mean_of(audit.self_tests);
         if (test.none > kLargestSelfTest)
             return {
@@ -296,7 +306,8 @@ std::pair<Status, std::string> decide(Audit const& audit) {
 } // namespace
 
 ScorePair compared_scores(AuditInput const& input) {
-    AuditInput const compared = as_compared(input);
+    double slope = 0;
+    AuditInput const compared = as_compared(input, slope);
     return zsum(compared.suspects, compared.reference);
 }
 
@@ -306,7 +317,8 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     Audit audit;
     AuditInput const ordered = canonical(unordered);
     audit.published = published_estimate(ordered, options.seed);
-    AuditInput const input = without_constant_signals(as_compared(ordered), audit.dropped);
+    AuditInput const input =
+        without_constant_signals(as_compared(ordered, audit.regime_slope), audit.dropped);
     audit.signals = input.suspects.names;
     audit.n_suspects = input.suspects.rows();
     audit.n_reference = input.reference.rows();
@@ -375,6 +387,10 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     std::tie(audit.status, audit.reason) = decide(audit);
     audit.p_value = audit.evidence.p_value;
     audit.lower_bound = audit.evidence.lower_bound;
+    if (audit.calibrated && audit.regime_slope < kSmallestSlope) { // nothing was tested
+        audit.p_value = 1;
+        audit.lower_bound = 0;
+    }
     if (audit.status == Status::shift_suspect && !audit.extrapolates()) {
         std::vector<double> const shifted = raised(scores.reference.z, std::abs(audit.control->score_shift));
         Evidence const evidence = find_evidence(scores.suspects.z, shifted, delta);

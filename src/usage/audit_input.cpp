@@ -155,9 +155,10 @@ Views target_views(AuditInput const& input) {
 
 } // namespace
 
-AuditInput as_compared(AuditInput input) {
+AuditInput as_compared(AuditInput input, double& slope) {
     if (!input.references.empty()) {
         Calibrated calibrated = calibrate(target_views(input), input.references);
+        slope = calibrated.slope;
         input.references.clear();
         input.upper_rungs.reset();
         input.suspects = std::move(calibrated.suspects);

@@ -14,9 +14,9 @@ void check_input(AuditInput const& input, AuditOptions const& options);
 //! Rows in the order of their ids: sums and bootstrap draws must not depend on the order of the input.
 AuditInput canonical(AuditInput const& input);
 
-//! With reference models, residuals (calibrate()); of a ladder without, steps (steps_of()). Both bring the
-//! control with them.
-AuditInput as_compared(AuditInput input);
+//! With reference models, residuals (calibrate(), whose slope goes to `slope`); of a ladder without, steps
+//! (steps_of()). Both bring the control with them.
+AuditInput as_compared(AuditInput input, double& slope);
 
 //! Without the signals that are constant over the middle of the reference; their names go to `dropped`.
 //! Error(data) if none is left.

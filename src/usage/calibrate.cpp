@@ -105,6 +105,7 @@ Calibrated calibrate(Views const& target, std::span<ReferenceModel const> refere
                      std::optional<std::size_t> left_out) {
     Unseen const unseen(references, left_out);
     Calibrated result{target[0], target[1], target[1], target[2]};
+    std::vector<double> slopes;
     for (std::size_t k = 0; k < target[0].columns.size(); ++k) {
         std::array<std::vector<double>, 3> const expected{unseen.mean(0, k), unseen.mean(1, k),
                                                           unseen.mean(2, k)};
@@ -112,11 +113,13 @@ Calibrated calibrate(Views const& target, std::span<ReferenceModel const> refere
             return target[view].columns[k];
         };
         Line const line = fit_trimmed(expected[1], y(1)), above = fit_trimmed(expected[2], y(2));
+        slopes.push_back(line.slope);
         result.suspects.columns[k] = residuals(y(0), expected[0], line);
         result.reference.columns[k] = residuals(y(1), expected[1], line);
         result.control_suspects.columns[k] = residuals(y(1), expected[1], above);
         result.control.columns[k] = residuals(y(2), expected[2], above);
     }
+    result.slope = median(slopes);
     return result;
 }
 

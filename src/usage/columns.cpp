@@ -305,6 +305,7 @@ store::Metrics metrics(Audit const& audit) {
         {"self_test_none", mean_self_test(audit, &SelfTest::none)},
         {"self_test_shift", mean_self_test(audit, &SelfTest::shift)},
         {"reference_raise", audit.raise},
+        {"regime_slope", audit.regime_slope},
         {"control_excess", audit.excess},
         {"self_test_all", mean_self_test(audit, &SelfTest::all)},
         {"duci_rmia", duci && duci->rmia ? duci->rmia->fraction : nan},

@@ -38,10 +38,12 @@ std::string partner_statement(Audit const& audit) {
                                          : "the second generation step need not shift as the first did");
     if (audit.extrapolates())
         text +=
-            fmt::format(" Bound and p-value are given against partners raised by {:.3f}, {}.", audit.raise,
-                        audit.calibrated ? "the larger of that shift and what the reference models' own "
-                                           "unused suspects show, if any is upwards"
-                                         : "that shift, where it is upwards");
+            fmt::format(" Bound and p-value are given against {} raised by {:.3f}: {}, if upwards, and 1.645 "
+                        "standard errors of such a difference.",
+                        audit.ladder ? "steps" : "partners", audit.raise,
+                        audit.calibrated ? "that shift or the one that reference models' own unused suspects "
+                                           "show, the larger"
+                                         : "that shift");
     else if (audit.status == Status::shift_suspect)
         text += " Bound and p-value are given against partners raised by that score shift.";
     return text;

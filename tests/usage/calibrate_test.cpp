@@ -34,6 +34,7 @@ TEST(Calibrate, TakesOffWhatReferencesLetExpect) {
     EXPECT_EQ(found.suspects.columns, (std::vector<Values>{{0, 1, 0}}));
     EXPECT_EQ(found.reference.columns, (std::vector<Values>{{0, 0, 0}}));
     EXPECT_EQ(found.control.columns, (std::vector<Values>{{0, 0, 0}}));
+    EXPECT_EQ(found.slope, 2);
     EXPECT_EQ(found.control_suspects.columns, (std::vector<Values>{{1 + 3 - 0, 7 + 3 - 3, 9 + 3 - 4}}));
 }
 
@@ -184,6 +185,21 @@ TEST(CalibratedAudit, TakesOffWhatItsRuleFindsAmongPartners) {
     EXPECT_GT(audit.excess, 0);
     EXPECT_EQ(audit.lower_bound, 0);
     EXPECT_FALSE(audit.fraction);
+}
+
+// A target of another regime says nothing that reference models could calibrate, whatever the scores say
+TEST(CalibratedAudit, TestsNothingWhereTheTargetIsMuchLessSharpThanReferences) {
+    AuditInput input = audited({.p = 0.5});
+    for (ReferenceModel& model : input.references)
+        for (SignalTable& view : model.views)
+            for (Values& column : view.columns)
+                for (double& value : column)
+                    value *= 4;
+    Audit const audit = audit_usage(input, {.bootstrap = 50});
+    EXPECT_NEAR(audit.regime_slope, 0.5 / 4, 0.02);
+    EXPECT_EQ(audit.status, Status::shift_suspect);
+    EXPECT_EQ(audit.lower_bound, 0);
+    EXPECT_EQ(audit.p_value, 1);
 }
 
 TEST(CalibratedAudit, RefusesTablesThatDoNotFit) {

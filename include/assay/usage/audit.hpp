@@ -142,7 +142,9 @@ struct Audit {
     //! its round trip left out). For comparison: it learns to see the generator, and is far too large at p =
     //! 0.
     std::optional<double> published;
-    std::vector<SelfTest> self_tests;          //!< one per reference model
+    std::vector<SelfTest> self_tests; //!< one per reference model
+    //! Calibrated::slope, only with reference models; else NaN
+    double regime_slope = std::numeric_limits<double>::quiet_NaN();
     std::optional<Duci> duci;                  //!< only with AuditInput::duci
     std::optional<KnownMembers> known_members; //!< only with AuditInput::members
 };
