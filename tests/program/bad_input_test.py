@@ -584,7 +584,7 @@ CASES = [
                  settings=trained(model__train__network="cnn", dataset__held_out="''")),
      USAGE, ["cnn", "1x4x4", "mlp"]),
     ("training set too small", command(**trained(model__train__set_size=3)),
-     USAGE, ["model.train.set_size=3", "60 members"]),
+     USAGE, ["model.train.set_size=3", "60 suspects"]),
     ("micro batch too large", command(**trained(model__train__batch_size=8)),
      USAGE, ["model.train.micro_batch=32", "Lower it"]),
     ("filler missing", command(**trained(model__train__filler="FOLDER/none.h5")),
