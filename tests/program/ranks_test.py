@@ -18,14 +18,14 @@ class Ranks(common.ProgramTest):
 
     def test_partners_and_batch_norm(self):
         self.compare("usage.reference=partners", "model.train.network=resnet18", "model.train.norm=batch",
-                     "model.train.epochs=1", "model.train.optimizer=adam", "model.train.learning_rate=0.001")
+                     "model.train.epochs=1", "model.train.optimizer=adam", "model.train.learning_rate=0.001",
+                     *self.REFERENCES)
 
-    def test_reference_models(self):
-        references = ("usage.references.count=4", "usage.references.network=mlp", "usage.references.width=16",
-                      "usage.references.epochs=2")
-        for reference in ("partners", "held_out"):
-            with self.subTest(reference):
-                self.compare(f"usage.reference={reference}", *references)
+    REFERENCES = ("usage.references.count=4", "usage.references.network=mlp", "usage.references.width=16",
+                  "usage.references.epochs=2")
+
+    def test_reference_models_beside_held_out_data(self):
+        self.compare("usage.reference=held_out", *self.REFERENCES)
 
     def test_redrawn_partners(self):
         self.compare("usage.reference=partners", "generator.network=ddpm", "generator.width=8", "generator.epochs=1",
