@@ -177,14 +177,6 @@ store::ResultLayout layout_of(JobRun const& run, Sides const& sides,
     return layout;
 }
 
-// Root. Is the features file there, and of this very run?
-bool has_features(JobRun const& run, Inputs const& inputs) {
-    if (!run.request.resume || !std::filesystem::exists(run.files.features()))
-        return false;
-    check_same_inputs(run.files.features(), run.job, inputs);
-    return true;
-}
-
 } // namespace
 
 bool is_computed(std::string const& space) {
@@ -196,9 +188,7 @@ std::uint64_t check_computed(JobRun const& run, Sides const& sides, bool second)
 }
 
 void compute_features(JobRun const& run, Sides const& sides, Inputs const& inputs) {
-    if (comm::broadcast(run.comm, std::int64_t{comm::agree(run.comm, [&] {
-                            return run.comm.is_root() && has_features(run, inputs);
-                        })}) != 0)
+    if (is_finished(run, run.files.features(), inputs))
         return;
     std::vector<ComputedSpace> spaces = computed_spaces(run, sides);
     compute_and_close(open_results(run, run.files.features(), layout_of(run, sides, spaces), inputs,

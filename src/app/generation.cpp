@@ -60,11 +60,6 @@ void for_each_batch(JobRun const& run, std::size_t size, Visit visit) {
         visit(begin, std::min(begin + batch, size));
 }
 
-void append(std::vector<float>& values, torch::Tensor const& tensor) {
-    torch::Tensor const host = tensor.to(torch::kCPU).contiguous();
-    values.insert(values.end(), host.data_ptr<float>(), host.data_ptr<float>() + host.numel());
-}
-
 pass::Source sampled_source(JobRun const& run, GenerationPlan const& plan, Network const& network,
                             Labels const& labels) {
     pass::Source source;
@@ -90,7 +85,7 @@ pass::Source sampled_source(JobRun const& run, GenerationPlan const& plan, Netwo
                 torch::from_blob(samples.labels.data() + begin, {static_cast<std::int64_t>(end - begin)},
                                  torch::kInt64)
                     .to(run.placement.device);
-            append(values, network->sample(labels, ids, sampling));
+            model::append(values, network->sample(labels, ids, sampling));
         });
         return values;
     };
@@ -109,7 +104,7 @@ pass::Source scored_source(JobRun const& run, data::View const& view, Network co
         for_each_batch(run, samples.ids.size(), [&](std::size_t begin, std::size_t end) {
             model::Batch const batch =
                 model::to_batch(samples, view.info(), {}, begin, end, run.placement.device);
-            append(values, network->score(batch, run.seed(), run.job.generate.score_draws));
+            model::append(values, network->score(batch, run.seed(), run.job.generate.score_draws));
         });
         return values;
     };

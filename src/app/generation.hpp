@@ -4,9 +4,13 @@
 #include "app/job_run.hpp"
 
 #include "assay/data/view.hpp"
-#include "assay/model/generator_networks.hpp"
 
+#include <memory>
 #include <optional>
+
+namespace assay::model {
+class GeneratorNetwork; // the commands' files do without torch
+}
 
 namespace assay::app {
 

@@ -36,6 +36,16 @@ void check_samples(comm::Communicator const& comm, data::Dataset const& dataset)
     data::check_unique_ids(comm, dataset);
 }
 
+bool is_finished(JobRun const& run, std::filesystem::path const& path, Inputs const& inputs) {
+    auto const found = comm::agree(run.comm, [&]() -> std::int64_t {
+        if (!run.comm.is_root() || !run.request.resume || !std::filesystem::exists(path))
+            return 0;
+        check_same_inputs(path, run.job, inputs);
+        return 1;
+    });
+    return comm::broadcast(run.comm, found) != 0;
+}
+
 store::ResultFile open_results(JobRun const& run, std::filesystem::path const& path,
                                store::ResultLayout layout, Inputs const& inputs,
                                WriteKnown const& write_known) {

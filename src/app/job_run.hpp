@@ -57,6 +57,10 @@ void check_samples(comm::Communicator const& comm, data::Dataset const& dataset)
 //! Writes the columns that are known before the first shard is computed. Collective.
 using WriteKnown = std::function<void(store::ResultFile& file)>;
 
+//! Collective. Has an earlier run of this very job left the complete file at `path`, and is this one to go on
+//! with it (--resume)? Error(usage) if it is of another job, data set or model.
+bool is_finished(JobRun const& run, std::filesystem::path const& path, Inputs const& inputs);
+
 //! Collective. A new results file at `path`, or, with --resume, the unfinished one of this very run;
 //! Error(usage) if that is another's.
 store::ResultFile open_results(JobRun const& run, std::filesystem::path const& path,

@@ -6,6 +6,7 @@
 #include "assay/comm/collectives.hpp"
 #include "assay/data/dataset_writer.hpp"
 #include "assay/model/diffusion.hpp"
+#include "assay/model/generator_networks.hpp"
 #include "assay/store/array.hpp"
 
 namespace assay::app {
@@ -18,11 +19,6 @@ Network make_network(JobRun const& run, data::Split const& split) {
     return make_generator(run, split.suspects.info(), split.classes);
 }
 
-void append(std::vector<float>& values, torch::Tensor const& tensor) {
-    torch::Tensor const host = tensor.to(torch::kCPU, torch::kFloat32).contiguous();
-    values.insert(values.end(), host.data_ptr<float>(), host.data_ptr<float>() + host.numel());
-}
-
 pass::Source source_of(JobRun const& run, data::View const& suspects, Network const& network) {
     pass::Source source;
     source.name = "partners";
@@ -31,7 +27,7 @@ pass::Source source_of(JobRun const& run, data::View const& suspects, Network co
     source.widths.assign(kPartnerImages.size(), suspects.info().sample_elements());
     source.read = [&suspects](std::uint64_t begin, std::uint64_t end) { return suspects.read(begin, end); };
     source.compute = [&run, &suspects, network](data::Samples&& samples) {
-        auto const diffusion = std::dynamic_pointer_cast<model::Diffusion>(network);
+        auto const diffusion = std::dynamic_pointer_cast<model::Diffusion>(network); // job::check() saw to it
         torch::NoGradGuard const no_grad;
         std::vector<float> once, twice;
         auto const batch_size = static_cast<std::size_t>(run.job.compute.batch_size);
@@ -44,8 +40,8 @@ pass::Source source_of(JobRun const& run, data::View const& suspects, Network co
                                      {.strength = run.job.usage.redraw_strength});
             };
             torch::Tensor const first = redrawn(diffusion->encode(batch.x), "partner");
-            append(once, (first + 1) / 2);
-            append(twice, (redrawn(first, "partner of a partner") + 1) / 2);
+            model::append(once, (first + 1) / 2);
+            model::append(twice, (redrawn(first, "partner of a partner") + 1) / 2);
         }
         once.insert(once.end(), twice.begin(), twice.end());
         return once;
@@ -67,31 +63,14 @@ store::ResultLayout layout_of(data::View const& suspects, std::uint64_t shards) 
     return layout;
 }
 
-// Root. Is the file there, and of this very run?
-bool has_partners(JobRun const& run, Inputs const& inputs) {
-    if (!run.request.resume || !std::filesystem::exists(run.files.partners()))
-        return false;
-    check_same_inputs(run.files.partners(), run.job, inputs);
-    return true;
-}
-
 } // namespace
 
 void check_partner_images(JobRun const& run, data::Split const& split) {
-    comm::agree(run.comm, [&] {
-        if (!std::dynamic_pointer_cast<model::Diffusion>(make_network(run, split)))
-            fail(Exit::usage,
-                 "generator.network=\"{}\" (cannot redraw a given image, as partners of the suspects have to "
-                 "be "
-                 "made). Use \"ddpm\"",
-                 run.job.generator.network);
-    });
+    comm::agree(run.comm, [&] { make_network(run, split); });
 }
 
 void make_partner_images(JobRun const& run, data::Split const& split, Inputs const& inputs) {
-    if (comm::broadcast(run.comm, std::int64_t{comm::agree(run.comm, [&] {
-                            return run.comm.is_root() && has_partners(run, inputs);
-                        })}) != 0)
+    if (is_finished(run, run.files.partners(), inputs))
         return;
     Network const network = comm::agree(run.comm, [&] { return make_network(run, split); });
     train_or_load(run, split.suspects, training_key(run.job, inputs), *network);

@@ -4,12 +4,14 @@
 #include "app/job_run.hpp"
 #include "assay/data/split.hpp"
 
+#include <array>
+
 namespace assay::app {
 
 //! Columns of that file, float32 [N, values], between 0 and 1: suspect i redrawn, and that redrawn again.
 inline constexpr std::array kPartnerImages{"/partners/value", "/partners_2/value"};
 
-//! Collective. Error(usage or data) for suspects that the job's generator cannot learn from or redraw.
+//! Collective. Error(usage) for suspects that the job's generator cannot take.
 void check_partner_images(JobRun const& run, data::Split const& split);
 
 //! Collective. Trains the job's generator on the suspects (or loads generator.file) and redraws them, twice:

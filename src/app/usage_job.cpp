@@ -37,12 +37,20 @@ void check_parts(JobRun const& run, data::Split const& split) {
         });
 }
 
+// What a job would compute
+struct Trial {
+    std::size_t signals = 0;
+    std::uint64_t shards = 0;
+};
+
 // Collective. All that can be wrong with networks and signals, before hours are spent on the first of them
-std::vector<pass::Source> try_models(JobRun const& run, data::Split const& split, torch::Device device) {
+Trial try_models(JobRun const& run, data::Split const& split, torch::Device device) {
     Target const target = make_trial_target(run.comm, run.job, split, device);
     auto const references = make_trial_references(run.comm, run.job, split, device);
-    return comm::agree(run.comm, [&] {
-        return usage_sources(run.job, split, target, references, run.files.partners(), device);
+    return comm::agree(run.comm, [&]() -> Trial {
+        auto const sources = usage_sources(run.job, split, target, references, run.files.partners(), device);
+        return {job_signals(run.job, split, target).size(),
+                pass::ShardPlan(sources, run.shard_size()).size()};
     });
 }
 
@@ -126,19 +134,14 @@ void check_usage(JobRun const& run) {
     job::Job const& job = run.job;
     data::Split const split = data::make_split(run.comm, job);
     check_parts(run, split);
-    Target const target = make_trial_target(run.comm, job, split, torch::kCPU); // a login node has no GPU
-    auto const references = make_trial_references(run.comm, job, split, torch::kCPU);
-    auto const sources = comm::agree(run.comm, [&] {
-        return usage_sources(job, split, target, references, run.files.partners(), torch::kCPU);
-    });
-    auto const shards = pass::ShardPlan(sources, run.shard_size()).size();
+    Trial const trial = try_models(run, split, torch::kCPU); // a login node has no GPU
     if (run.comm.is_root())
         fmt::print(
             "{}: fine; {} suspects, {} held-out samples, {}{} classes, {} signals, {} shards, results "
             "in {}\n",
             run.request.job.string(), split.suspects.size(), split.held_out ? split.held_out->size() : 0,
             job.trains() ? fmt::format("{} to train on, ", split.members.size() + split.filler.size()) : "",
-            split.classes, job_signals(job, split, target).size(), shards, run.files.results().string());
+            split.classes, trial.signals, trial.shards, run.files.results().string());
 }
 
 } // namespace assay::app

@@ -12,9 +12,9 @@
 #include "assay/usage/diffusion_signals.hpp"
 #include "assay/usage/partners.hpp"
 
-#include <array>
 #include <cmath>
 #include <functional>
+#include <iterator>
 
 namespace assay::app {
 
@@ -76,112 +76,89 @@ struct Computers {
     std::vector<SignalComputer> references;
 };
 
-void add_columns(std::vector<std::string>& columns, std::string const& group,
-                 std::vector<usage::SignalInfo> const& signals) {
-    for (usage::SignalInfo const& signal : signals)
-        columns.push_back(group + "/" + signal.name);
+using Groups = std::vector<std::string>;
+
+// Of samples, their partners and their partners': what reference models look at
+Groups views_of(job::Job const& job) {
+    return job.redraws() ? Groups{usage::kSuspectSignals, usage::kPartnerSignals, usage::kControlSignals}
+                         : Groups{usage::kSuspectSignals, usage::kRungSignals[0], usage::kRungSignals[1]};
+}
+
+// What is read, taken apart: samples, and what is made of them, as many as there are groups
+using Views = std::function<std::vector<data::Samples>(data::Samples&& read)>;
+
+// The target's signals of every view, into `groups`; each reference model's of the first of them, into
+// `reference_groups`
+pass::Source source_of(std::string name, std::uint64_t size, Groups const& groups,
+                       Groups const& reference_groups, Computers const& computers, Views const& views) {
+    pass::Source source;
+    source.name = std::move(name);
+    source.size = size;
+    auto const add_columns = [&](std::string const& group) {
+        for (usage::SignalInfo const& signal : computers.target.plan.signals)
+            source.columns.push_back(group + "/" + signal.name);
+    };
+    for (std::string const& group : groups)
+        add_columns(group);
+    for (std::size_t r = 0; r < computers.references.size(); ++r)
+        for (std::string const& group : reference_groups)
+            add_columns(usage::of_reference(r, group));
+    source.compute = [computers, views, looked_at = reference_groups.size()](data::Samples&& read) {
+        std::vector<float> values;
+        std::vector<data::Samples> const all = views(std::move(read));
+        for (data::Samples const& view : all)
+            computers.target.append(view, values);
+        for (SignalComputer const& reference : computers.references)
+            for (std::size_t view = 0; view < looked_at; ++view)
+                reference.append(all[view], values);
+        return values;
+    };
+    return source;
 }
 
 // Samples as they are
 pass::Source plain_source(std::string name, data::View const& view, char const* group,
                           char const* reference_group, Computers const& computers) {
-    pass::Source source;
-    source.name = std::move(name);
-    source.size = view.size();
-    add_columns(source.columns, group, computers.target.plan.signals);
-    for (std::size_t r = 0; r < computers.references.size(); ++r)
-        add_columns(source.columns, usage::of_reference(r, reference_group), computers.target.plan.signals);
+    pass::Source source = source_of(std::move(name), view.size(), {group}, {reference_group}, computers,
+                                    [](data::Samples&& read) { return std::vector{std::move(read)}; });
     source.read = [&view](std::uint64_t begin, std::uint64_t end) { return view.read(begin, end); };
-    source.compute = [computers](data::Samples&& samples) {
-        std::vector<float> values;
-        computers.target.append(samples, values);
-        for (SignalComputer const& reference : computers.references)
-            reference.append(samples, values);
-        return values;
-    };
     return source;
 }
 
-// Of samples, their partners and their partners': what reference models look at
-using ViewGroups = std::array<char const*, 3>;
-constexpr ViewGroups kMixedViews{usage::kSuspectSignals, usage::kRungSignals[0], usage::kRungSignals[1]};
-constexpr ViewGroups kRedrawnViews{usage::kSuspectSignals, usage::kPartnerSignals, usage::kControlSignals};
-
-ViewGroups const& views_of(job::Job const& job) {
-    return job.redraws() ? kRedrawnViews : kMixedViews;
-}
-
 // Samples and their mixtures
-pass::Source partnered_source(data::View const& suspects, Computers const& computers) {
-    auto const& signals = computers.target.plan.signals;
-    pass::Source source;
-    source.name = "suspects";
-    source.size = suspects.size();
-    add_columns(source.columns, usage::kSuspectSignals, signals);
-    for (char const* group : usage::kRungSignals)
-        add_columns(source.columns, group, signals);
-    for (std::size_t r = 0; r < computers.references.size(); ++r)
-        for (char const* group : kMixedViews)
-            add_columns(source.columns, usage::of_reference(r, group), signals);
+pass::Source mixed_source(data::View const& suspects, Groups const& reference_groups,
+                          Computers const& computers) {
+    Groups groups{usage::kSuspectSignals};
+    groups.insert(groups.end(), usage::kRungSignals.begin(), usage::kRungSignals.end());
     std::uint64_t const seed = computers.target.plan.seed;
+    pass::Source source = source_of("suspects", suspects.size(), groups, reference_groups, computers,
+                                    [seed, info = suspects.info()](data::Samples&& read) {
+                                        auto rungs = usage::make_rungs(read, info, seed);
+                                        return std::vector(std::make_move_iterator(rungs.begin()),
+                                                           std::make_move_iterator(rungs.end()));
+                                    });
     source.read = [&suspects, neighbourhoods = usage::Neighbourhoods(suspects, seed)](
                       std::uint64_t begin, std::uint64_t end) mutable {
         return usage::read_for_mixing(suspects, neighbourhoods, begin, end);
     };
-    source.compute = [computers, seed](data::Samples&& read) {
-        std::vector<float> values;
-        auto const rungs = usage::make_rungs(read, computers.target.info, seed);
-        for (data::Samples const& rung : rungs)
-            computers.target.append(rung, values);
-        for (SignalComputer const& reference : computers.references)
-            for (std::size_t rung = 0; rung < kMixedViews.size(); ++rung)
-                reference.append(rungs[rung], values);
-        return values;
-    };
     return source;
-}
-
-// Rows [begin, begin + count) of samples that were read together
-data::Samples slice(data::Samples const& all, std::size_t begin, std::size_t count) {
-    auto const part = [](auto const& values, std::size_t from, std::size_t size) {
-        auto const first = values.begin() + static_cast<std::ptrdiff_t>(from);
-        return std::remove_cvref_t<decltype(values)>(first, first + static_cast<std::ptrdiff_t>(size));
-    };
-    std::size_t const bytes = all.values.size() / all.ids.size();
-    data::Samples result;
-    result.ids = part(all.ids, begin, count);
-    result.labels = part(all.labels, begin, count);
-    result.values = part(all.values, begin * bytes, count * bytes);
-    return result;
 }
 
 // Samples and what a generator made of them
 pass::Source redrawn_source(data::View const& suspects, std::filesystem::path const& images,
-                            Computers const& computers) {
-    pass::Source source;
-    source.name = "suspects";
-    source.size = suspects.size();
-    for (char const* group : kRedrawnViews)
-        add_columns(source.columns, group, computers.target.plan.signals);
-    for (std::size_t r = 0; r < computers.references.size(); ++r)
-        for (char const* group : kRedrawnViews)
-            add_columns(source.columns, usage::of_reference(r, group), computers.target.plan.signals);
+                            Groups const& groups, Computers const& computers) {
+    pass::Source source = source_of("suspects", suspects.size(), groups, groups, computers,
+                                    [parts = groups.size()](data::Samples&& read) {
+                                        std::vector<data::Samples> views;
+                                        for (std::size_t part = 0; part < parts; ++part)
+                                            views.push_back(data::part_of(read, part, parts));
+                                        return views;
+                                    });
     source.read = [&suspects, images, file = std::make_shared<store::Handle>()](std::uint64_t begin,
                                                                                 std::uint64_t end) {
         if (!*file) // `assay check` reads no images: there are none yet
             *file = store::open_to_read(images);
         return read_with_partners(suspects, *file, images, begin, end);
-    };
-    source.compute = [computers](data::Samples&& read) {
-        std::size_t const count = read.ids.size() / kRedrawnViews.size();
-        std::vector<SignalComputer const*> all{&computers.target};
-        for (SignalComputer const& reference : computers.references)
-            all.push_back(&reference);
-        std::vector<float> values;
-        for (SignalComputer const* computer : all)
-            for (std::size_t view = 0; view < kRedrawnViews.size(); ++view)
-                computer->append(slice(read, view * count, count), values);
-        return values;
     };
     return source;
 }
@@ -227,9 +204,9 @@ std::vector<pass::Source> usage_sources(job::Job const& job, data::Split const& 
     for (std::size_t r = 0; r < references.size(); ++r)
         computers.references.push_back(computer(references[r], fmt::format("reference model {}", r)));
     if (job.redraws())
-        return {redrawn_source(split.suspects, images, computers)};
+        return {redrawn_source(split.suspects, images, views_of(job), computers)};
     if (job.uses_partners())
-        return {partnered_source(split.suspects, computers)};
+        return {mixed_source(split.suspects, views_of(job), computers)};
     return {
         plain_source("suspects", split.suspects, usage::kSuspectSignals, usage::kSuspectSignals, computers),
         plain_source("held-out samples", *split.held_out, usage::kHeldOutSignals, usage::kReferenceHeldOut,
@@ -257,7 +234,7 @@ store::ResultLayout usage_layout(job::Job const& job, data::Split const& split,
                          signals);
     }
     for (std::size_t r = 0; r < split.halves.size(); ++r) {
-        auto const announce = [&](char const* group, char const* whose, std::uint64_t size) {
+        auto const announce = [&](std::string const& group, char const* whose, std::uint64_t size) {
             announce_signals(layout, usage::of_reference(r, group),
                              fmt::format("{}, on reference model {}", whose, r), size, signals);
         };

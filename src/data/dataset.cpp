@@ -83,6 +83,15 @@ std::uint64_t DatasetInfo::sample_bytes() const {
     return sample_elements() * (type == SampleType::uint8 ? sizeof(std::uint8_t) : sizeof(float));
 }
 
+Samples part_of(Samples const& all, std::size_t part, std::size_t parts) {
+    auto const cut = [&](auto const& values) {
+        std::size_t const size = values.size() / parts;
+        auto const first = values.begin() + static_cast<std::ptrdiff_t>(part * size);
+        return std::remove_cvref_t<decltype(values)>(first, first + static_cast<std::ptrdiff_t>(size));
+    };
+    return {cut(all.ids), cut(all.labels), cut(all.values)};
+}
+
 Dataset::Dataset(std::filesystem::path path) : path_(std::move(path)) {
     std::error_code error;
     if (!std::filesystem::is_regular_file(path_, error))

@@ -47,6 +47,11 @@ Batch to_batch(data::Samples const& samples, data::DatasetInfo const& info,
     return batch;
 }
 
+void append(std::vector<float>& values, torch::Tensor const& tensor) {
+    torch::Tensor const host = tensor.detach().to(torch::kCPU, torch::kFloat32).contiguous();
+    values.insert(values.end(), host.data_ptr<float>(), host.data_ptr<float>() + host.numel());
+}
+
 torch::Tensor augment(torch::Tensor const& x, std::vector<std::uint64_t> const& ids, std::uint64_t seed,
                       std::uint64_t draw) {
     constexpr std::int64_t kShift = 2;

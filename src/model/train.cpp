@@ -28,7 +28,7 @@ struct TrainingSet {
     std::size_t size() const { return samples.ids.size(); }
 };
 
-void append(data::Samples& to, data::Samples const& from) {
+void join(data::Samples& to, data::Samples const& from) {
     to.ids.insert(to.ids.end(), from.ids.begin(), from.ids.end());
     to.labels.insert(to.labels.end(), from.labels.begin(), from.labels.end());
     to.values.insert(to.values.end(), from.values.begin(), from.values.end());
@@ -39,7 +39,7 @@ TrainingSet load(TrainingData const& data) {
     for (data::View const& view : data.parts)
         if (view.size() > 0) {
             set.info = view.info();
-            append(set.samples, view.read(0, view.size()));
+            join(set.samples, view.read(0, view.size()));
         }
     for (std::size_t i = 0; i < set.size(); ++i)
         set.samples.ids[i] = i; // ids of two files may coincide; positions never do
@@ -85,11 +85,6 @@ std::vector<torch::Tensor> batch_counters(Network const& network) {
         if (!buffer.is_floating_point())
             buffers.push_back(buffer);
     return buffers;
-}
-
-void append(std::vector<float>& flat, torch::Tensor const& tensor) {
-    torch::Tensor const host = tensor.detach().to(torch::kCPU, torch::kFloat32).contiguous();
-    flat.insert(flat.end(), host.data_ptr<float>(), host.data_ptr<float>() + host.numel());
 }
 
 // Cuts the next piece of `flat`, shaped like `like`

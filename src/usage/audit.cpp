@@ -4,6 +4,7 @@
 #include "assay/base/stats.hpp"
 #include "assay/usage/logistic.hpp"
 #include "assay/usage/score.hpp"
+#include "assay/usage/self_test.hpp"
 #include "usage/audit_input.hpp"
 
 #include <algorithm>
@@ -51,59 +52,9 @@ constexpr double kMembersThere = 0.1, kStepsOfMembersThere = 0.3;
 constexpr double kLargestSelfTest = 0.1, kWeakestSelfTest = 0.6;
 // Stricter than the audit's own level: the control must not fire by chance
 constexpr double kControlPValue = 0.01;
+// Suspects that the published pipeline is computed for: its scorer takes minutes beyond
+constexpr std::size_t kMostPublished = 20000;
 constexpr std::size_t kBestBin = estimator("best_bin");
-
-std::vector<std::size_t> rows_where(std::vector<std::uint8_t> const& flags, std::uint8_t value) {
-    std::vector<std::size_t> rows;
-    for (std::size_t i = 0; i < flags.size(); ++i)
-        if (flags[i] == value)
-            rows.push_back(i);
-    return rows;
-}
-
-ReferenceModel take_rows(ReferenceModel const& model, std::vector<std::size_t> const& rows) {
-    ReferenceModel taken;
-    for (std::size_t view = 0; view < taken.views.size(); ++view)
-        taken.views[view] = take_rows(model.views[view], rows);
-    for (std::size_t row : rows)
-        taken.member.push_back(model.member[row]);
-    return taken;
-}
-
-// What the others say of the suspects that reference model `target` was trained on (member = 1), or was not:
-// an audit of these alone, as if there were no others
-ScorePair judged_by_others(std::span<ReferenceModel const> references, std::size_t target,
-                           std::uint8_t member) {
-    std::vector<std::size_t> const rows = rows_where(references[target].member, member);
-    std::vector<ReferenceModel> sides;
-    for (ReferenceModel const& reference : references)
-        sides.push_back(take_rows(reference, rows));
-    Calibrated const calibrated = calibrate(sides[target].views, sides, target);
-    return zsum(calibrated.suspects, calibrated.reference);
-}
-
-SelfTest self_test(std::span<ReferenceModel const> references, std::size_t target) {
-    SelfTest test;
-    ScorePair const unused = judged_by_others(references, target, 0),
-                    used = judged_by_others(references, target, 1);
-    if (unused.suspects.z.empty() || used.suspects.z.empty())
-        return test; // no signal has a spread: the audit itself will say so
-    test.none = best_bin({sorted(unused.suspects.z), sorted(unused.reference.z)}).value();
-    test.all = best_bin({sorted(used.suspects.z), sorted(used.reference.z)}).value();
-    test.shift = mean(unused.suspects.z) - mean(unused.reference.z);
-    return test;
-}
-
-SelfTest mean_of(std::vector<SelfTest> const& tests) {
-    SelfTest sum;
-    for (SelfTest const& test : tests) {
-        sum.none += test.none;
-        sum.all += test.all;
-        sum.shift += test.shift;
-    }
-    auto const n = static_cast<double>(tests.size());
-    return {sum.none / n, sum.all / n, sum.shift / n};
-}
 
 double accuracy(SignalTable const& table) {
     auto const margin = std::ranges::find(table.names, "margin");
@@ -188,8 +139,6 @@ double shift_error(Audit const& audit, ScorePair const& scores) {
     return p > 0 && apart > 0 ? (1 - p) * std::abs(audit.control->score_shift) * p / apart : 1;
 }
 
-constexpr std::size_t kMostPublished = 20000; // its scorer takes minutes beyond
-
 std::optional<double> published_estimate(AuditInput const& input, std::uint64_t seed) {
     if (!input.paired || input.suspects.rows() < kFewItems || input.suspects.rows() > kMostPublished ||
         usable_signals(fit_scale(input.reference)).empty())
@@ -243,6 +192,12 @@ std::pair<Status, std::string> decide(Audit const& audit) {
     if (!(audit.evidence.p_value < delta))
         return {Status::no_evidence,
                 fmt::format("p-value {:.3g} is not below {:.3g}", audit.evidence.p_value, delta)};
+    if (audit.excess > 0 && audit.evidence.lower_bound == 0)
+        return {Status::shift_suspect,
+                fmt::format(
+                    "partners against their own partners, raised alike, give a bound of {:.3f}, as large as "
+                    "that of the suspects",
+                    audit.excess)};
     // With reference models a shift is no reason to refuse: partners may remember what their suspects were,
     // which makes the fraction too small, and the interval allows for either cause
     if (audit.control && audit.control->fires && !audit.calibrated)
@@ -306,9 +261,8 @@ std::pair<Status, std::string> decide(Audit const& audit) {
 } // namespace
 
 ScorePair compared_scores(AuditInput const& input) {
-    double slope = 0;
-    AuditInput const compared = as_compared(input, slope);
-    return zsum(compared.suspects, compared.reference);
+    Compared const compared = as_compared(input);
+    return zsum(compared.input.suspects, compared.input.reference);
 }
 
 Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
@@ -317,8 +271,9 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     Audit audit;
     AuditInput const ordered = canonical(unordered);
     audit.published = published_estimate(ordered, options.seed);
-    AuditInput const input =
-        without_constant_signals(as_compared(ordered, audit.regime_slope), audit.dropped);
+    Compared compared = as_compared(ordered);
+    audit.regime_slope = compared.slope;
+    AuditInput const input = without_constant_signals(std::move(compared.input), audit.dropped);
     audit.signals = input.suspects.names;
     audit.n_suspects = input.suspects.rows();
     audit.n_reference = input.reference.rows();
@@ -387,7 +342,8 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     std::tie(audit.status, audit.reason) = decide(audit);
     audit.p_value = audit.evidence.p_value;
     audit.lower_bound = audit.evidence.lower_bound;
-    if (audit.calibrated && audit.regime_slope < kSmallestSlope) { // nothing was tested
+    bool const as_among_partners = audit.excess > 0 && audit.evidence.lower_bound == 0;
+    if (as_among_partners || audit.regime_slope < kSmallestSlope) { // nothing was tested
         audit.p_value = 1;
         audit.lower_bound = 0;
     }

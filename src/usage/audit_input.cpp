@@ -97,10 +97,10 @@ std::vector<std::size_t> order_by_id(std::vector<std::uint64_t> const& ids, std:
 } // namespace
 
 AuditInput canonical(AuditInput const& input) {
-    auto const take_ids = [](std::vector<std::uint64_t> const& ids, std::vector<std::size_t> const& order) {
-        std::vector<std::uint64_t> taken;
+    auto const take = [](auto const& values, std::vector<std::size_t> const& order) {
+        std::remove_cvref_t<decltype(values)> taken;
         for (std::size_t i : order)
-            taken.push_back(ids[i]);
+            taken.push_back(values[i]);
         return taken;
     };
     std::vector<std::size_t> const order = order_by_id(input.suspect_ids, "suspects");
@@ -108,9 +108,9 @@ AuditInput canonical(AuditInput const& input) {
         input.paired ? order : order_by_id(input.reference_ids, "reference");
     AuditInput result;
     result.suspects = take_rows(input.suspects, order);
-    result.suspect_ids = take_ids(input.suspect_ids, order);
+    result.suspect_ids = take(input.suspect_ids, order);
     result.reference = take_rows(input.reference, reference_order);
-    result.reference_ids = input.paired ? result.suspect_ids : take_ids(input.reference_ids, reference_order);
+    result.reference_ids = input.paired ? result.suspect_ids : take(input.reference_ids, reference_order);
     result.paired = input.paired;
     if (input.control)
         result.control = take_rows(*input.control, order);
@@ -119,13 +119,8 @@ AuditInput canonical(AuditInput const& input) {
         for (std::size_t k = 0; k < kSteps - 1; ++k)
             (*result.upper_rungs)[k] = take_rows((*input.upper_rungs)[k], order);
     }
-    for (ReferenceModel const& reference : input.references) {
-        ReferenceModel& taken = result.references.emplace_back();
-        for (std::size_t view = 0; view < taken.views.size(); ++view)
-            taken.views[view] = take_rows(reference.views[view], order);
-        for (std::size_t i : order)
-            taken.member.push_back(reference.member[i]);
-    }
+    for (ReferenceModel const& reference : input.references)
+        result.references.push_back(take_rows(reference, order));
     if (input.duci) {
         auto const ordered = [&](ModelView const& view) {
             return ModelView{take_rows(view.suspects, order), take_rows(view.held_out, reference_order)};
@@ -133,16 +128,13 @@ AuditInput canonical(AuditInput const& input) {
         result.duci = DuciInput{ordered(input.duci->target), {}, {}};
         for (ModelView const& reference : input.duci->references)
             result.duci->references.push_back(ordered(reference));
-        for (auto const& member : input.duci->member) {
-            auto& taken = result.duci->member.emplace_back();
-            for (std::size_t i : order)
-                taken.push_back(member[i]);
-        }
+        for (auto const& member : input.duci->member)
+            result.duci->member.push_back(take(member, order));
     }
     if (input.members) {
         std::vector<std::size_t> const member_order = order_by_id(input.member_ids, "known members");
         result.members = take_rows(*input.members, member_order);
-        result.member_ids = take_ids(input.member_ids, member_order);
+        result.member_ids = take(input.member_ids, member_order);
     }
     return result;
 }
@@ -155,20 +147,19 @@ Views target_views(AuditInput const& input) {
 
 } // namespace
 
-AuditInput as_compared(AuditInput input, double& slope) {
+Compared as_compared(AuditInput input) {
     if (!input.references.empty()) {
         Calibrated calibrated = calibrate(target_views(input), input.references);
-        slope = calibrated.slope;
         input.references.clear();
         input.upper_rungs.reset();
         input.suspects = std::move(calibrated.suspects);
         input.reference = std::move(calibrated.reference);
         input.control_suspects = std::move(calibrated.control_suspects);
         input.control = std::move(calibrated.control);
-        return input;
+        return {std::move(input), calibrated.slope};
     }
     if (!input.upper_rungs)
-        return input;
+        return {std::move(input)};
     auto& upper = *input.upper_rungs;
     Ladder ladder = steps_of({std::move(input.suspects), std::move(input.reference), std::move(upper[0]),
                               std::move(upper[1]), std::move(upper[2])});
@@ -177,7 +168,7 @@ AuditInput as_compared(AuditInput input, double& slope) {
     input.reference = std::move(ladder.reference);
     input.control_suspects = std::move(ladder.control_suspects);
     input.control = std::move(ladder.control);
-    return input;
+    return {std::move(input)};
 }
 
 AuditInput without_constant_signals(AuditInput input, std::vector<std::string>& dropped) {

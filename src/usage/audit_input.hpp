@@ -3,6 +3,7 @@
 
 #include "assay/usage/audit.hpp"
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,14 @@ void check_input(AuditInput const& input, AuditOptions const& options);
 //! Rows in the order of their ids: sums and bootstrap draws must not depend on the order of the input.
 AuditInput canonical(AuditInput const& input);
 
-//! With reference models, residuals (calibrate(), whose slope goes to `slope`); of a ladder without, steps
-//! (steps_of()). Both bring the control with them.
-AuditInput as_compared(AuditInput input, double& slope);
+//! What is compared, the control with it.
+struct Compared {
+    AuditInput input;
+    double slope = std::numeric_limits<double>::quiet_NaN(); //!< Calibrated::slope, where there is one
+};
+
+//! With reference models, residuals (calibrate()); of a ladder without, steps (steps_of()); else as it is.
+Compared as_compared(AuditInput input);
 
 //! Without the signals that are constant over the middle of the reference; their names go to `dropped`.
 //! Error(data) if none is left.

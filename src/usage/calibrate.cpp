@@ -101,6 +101,15 @@ Line fit_trimmed(std::vector<double> const& x, std::vector<double> const& y) {
 
 } // namespace
 
+ReferenceModel take_rows(ReferenceModel const& model, std::span<std::size_t const> rows) {
+    ReferenceModel taken;
+    for (std::size_t view = 0; view < taken.views.size(); ++view)
+        taken.views[view] = take_rows(model.views[view], rows);
+    for (std::size_t row : rows)
+        taken.member.push_back(model.member[row]);
+    return taken;
+}
+
 Calibrated calibrate(Views const& target, std::span<ReferenceModel const> references,
                      std::optional<std::size_t> left_out) {
     Unseen const unseen(references, left_out);

@@ -209,14 +209,6 @@ void check_named(job::Job const& job, std::vector<std::string> const& present,
                  path.string(), name, fmt::join(present, ", "));
 }
 
-// Over the reference models; NaN: there are none
-double mean_self_test(Audit const& audit, double SelfTest::*value) {
-    double sum = 0;
-    for (SelfTest const& test : audit.self_tests)
-        sum += test.*value;
-    return sum / static_cast<double>(audit.self_tests.size());
-}
-
 double or_nan(std::optional<double> value) {
     return value.value_or(std::numeric_limits<double>::quiet_NaN());
 }
@@ -268,6 +260,7 @@ AuditOptions audit_options(job::Job const& job) {
 store::Metrics metrics(Audit const& audit) {
     double const nan = std::numeric_limits<double>::quiet_NaN();
     Control const* const control = audit.control ? &*audit.control : nullptr;
+    SelfTest const self_test = mean_of(audit.self_tests);
     Duci const* const duci = audit.duci ? &*audit.duci : nullptr;
     KnownMembers const* const known = audit.known_members ? &*audit.known_members : nullptr;
     AdjustedCount const* const counted = known && known->counted ? &*known->counted : nullptr;
@@ -302,12 +295,12 @@ store::Metrics metrics(Audit const& audit) {
         {"control_lower_bound", control ? control->evidence.lower_bound : nan},
         {"published_estimate", or_nan(audit.published)},
         {"reference_models", static_cast<double>(audit.self_tests.size())},
-        {"self_test_none", mean_self_test(audit, &SelfTest::none)},
-        {"self_test_shift", mean_self_test(audit, &SelfTest::shift)},
+        {"self_test_none", self_test.none},
+        {"self_test_shift", self_test.shift},
         {"reference_raise", audit.raise},
         {"regime_slope", audit.regime_slope},
         {"control_excess", audit.excess},
-        {"self_test_all", mean_self_test(audit, &SelfTest::all)},
+        {"self_test_all", self_test.all},
         {"duci_rmia", duci && duci->rmia ? duci->rmia->fraction : nan},
         {"duci_rmia_se", duci && duci->rmia ? duci->rmia->standard_error : nan},
         {"duci_rmia_offset", duci ? duci->offset : nan},

@@ -15,15 +15,6 @@ namespace {
 constexpr std::uint64_t kBlock = 1 << 20; // suspects whose neighbours are in memory together: 36 MiB
 constexpr std::uint64_t kGroup = 512;     // compared with each other: all pairs
 
-data::Samples part_of(data::Samples const& all, std::size_t part, std::size_t count, std::uint64_t bytes) {
-    data::Samples samples;
-    samples.ids.assign(all.ids.begin(), all.ids.begin() + static_cast<std::ptrdiff_t>(count));
-    samples.labels.assign(all.labels.begin(), all.labels.begin() + static_cast<std::ptrdiff_t>(count));
-    auto const first = all.values.begin() + static_cast<std::ptrdiff_t>(part * count * bytes);
-    samples.values.assign(first, first + static_cast<std::ptrdiff_t>(count * bytes));
-    return samples;
-}
-
 // The mean of two sets of samples, row by row
 data::Samples halfway(data::Samples const& a, data::Samples const& b, data::DatasetInfo const& info,
                       std::uint64_t seed, std::string const& purpose) {
@@ -162,11 +153,10 @@ data::Samples read_for_mixing(data::View const& suspects, Neighbourhoods& neighb
 
 std::array<data::Samples, kRungs> make_rungs(data::Samples const& read, data::DatasetInfo const& info,
                                              std::uint64_t seed) {
-    std::size_t const count = read.ids.size() / kRungs;
     std::array<data::Samples, kRungs> rungs;
-    rungs[0] = part_of(read, 0, count, info.sample_bytes());
+    rungs[0] = data::part_of(read, 0, kRungs);
     for (std::size_t k = 1; k < kRungs; ++k)
-        rungs[k] = halfway(rungs[k - 1], part_of(read, k, count, info.sample_bytes()), info, seed,
+        rungs[k] = halfway(rungs[k - 1], data::part_of(read, k, kRungs), info, seed,
                            fmt::format("ladder step {}", k));
     return rungs;
 }

@@ -55,6 +55,18 @@ class Stop(common.ProgramTest):
             type(self).stopped = self.run_and_stop()
         return shutil.copytree(self.stopped, self.folder / "stopped")
 
+    def stop_in_training(self, checkpoint, epochs):
+        """One rank is sent SIGTERM once `checkpoint` is there; resumed on 3 ranks, the results are the same."""
+        output = self.folder / "stopped"
+        process = self.start(self.job, output, 2)
+        while not (output / checkpoint).exists() and process.poll() is None:
+            time.sleep(0.002)
+        os.kill(common.children(process.pid)[0], signal.SIGTERM)
+        _, errors = process.communicate(timeout=100)
+        self.assertEqual(process.returncode, 75, errors)
+        self.assertRegex(errors, f"stopped on a signal after epoch [0-9]+/{epochs}\\b")
+        self.assertIsNone(self.check_resumed(output, 3))
+
     def run_and_stop(self):
         for delay in (0.2, 0.1, 0.4, 0.05, 0.8, 1.6):
             output = self.shared / f"stopped{delay}"
@@ -112,15 +124,7 @@ class StopReferences(Stop):
     test_stop_signal_saves_and_says_75 = None
 
     def test_stop_signal_in_the_training_of_references_saves_the_epoch(self):
-        output = self.folder / "stopped"
-        process = self.start(self.job, output, 2)
-        while not (output / "references/1.ckpt").exists() and process.poll() is None:
-            time.sleep(0.002)
-        os.kill(common.children(process.pid)[0], signal.SIGTERM)
-        _, errors = process.communicate(timeout=100)
-        self.assertEqual(process.returncode, 75, errors)
-        self.assertRegex(errors, "stopped on a signal after epoch [0-9]+/20")
-        self.assertIsNone(self.check_resumed(output, 3))
+        self.stop_in_training("references/1.ckpt", 20)
 
 
 class StopRedraw(Stop):
@@ -153,15 +157,7 @@ class StopAutoregressive(Stop):
     test_a_restart_without_progress_says_70 = test_a_broken_shard_is_computed_again = None  # the same in any family
 
     def test_stop_signal_in_training_saves_the_epoch(self):
-        output = self.folder / "stopped"
-        process = self.start(self.job, output, 2)
-        while not (output / "target.ckpt").exists() and process.poll() is None:
-            time.sleep(0.002)
-        os.kill(common.children(process.pid)[0], signal.SIGTERM)
-        _, errors = process.communicate(timeout=100)
-        self.assertEqual(process.returncode, 75, errors)
-        self.assertRegex(errors, "stopped on a signal after epoch [1-4]/4")
-        self.assertIsNone(self.check_resumed(output, 3))
+        self.stop_in_training("target.ckpt", 4)
 
 
 if __name__ == "__main__":

@@ -183,7 +183,10 @@ TEST(CalibratedAudit, TakesOffWhatItsRuleFindsAmongPartners) {
     ScorePair const scores = compared_scores(input);
     EXPECT_GT(dkw_lower_bound(sorted(scores.suspects.z), sorted(scores.reference.z), 0.05), 0);
     EXPECT_GT(audit.excess, 0);
+    EXPECT_GT(audit.evidence.dkw_bound, 0); // raised as it is, the reference leaves a bound
+    EXPECT_EQ(audit.status, Status::shift_suspect) << audit.reason;
     EXPECT_EQ(audit.lower_bound, 0);
+    EXPECT_EQ(audit.p_value, 1);
     EXPECT_FALSE(audit.fraction);
 }
 

@@ -36,6 +36,9 @@ struct Samples {
     std::vector<std::byte> values;    //!< [n x sample_bytes], row-major, as stored
 };
 
+//! Local. Part number `part` of `parts` equal ones, that were read together one after the other.
+Samples part_of(Samples const& all, std::size_t part, std::size_t parts);
+
 //! An open data set file, read-only and serial: each rank opens its own. Local throughout.
 class Dataset {
   public:

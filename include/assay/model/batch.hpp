@@ -30,6 +30,9 @@ struct Batch {
 Batch to_batch(data::Samples const& samples, data::DatasetInfo const& info,
                Normalisation const& normalisation, std::size_t begin, std::size_t end, torch::Device device);
 
+//! Local. Appends a tensor's values, as float32, in the order of its rows.
+void append(std::vector<float>& values, torch::Tensor const& tensor);
+
 //! Shifts each image of [B, C, H, W] by up to 2 pixels either way (zeros move in) and mirrors half of them.
 //! The draw belongs to (seed, id, draw) alone: the versions of one item that share an id share it.
 torch::Tensor augment(torch::Tensor const& x, std::vector<std::uint64_t> const& ids, std::uint64_t seed,

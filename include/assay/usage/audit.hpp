@@ -8,6 +8,7 @@
 #include "assay/usage/estimators.hpp"
 #include "assay/usage/known_members.hpp"
 #include "assay/usage/ladder.hpp"
+#include "assay/usage/self_test.hpp"
 #include "assay/usage/signal_table.hpp"
 
 #include <cstdint>
@@ -87,14 +88,6 @@ struct Control {
     double score_shift = 0;           //!< the same difference of the score, in score units
     Evidence evidence;
     bool fires = false;
-};
-
-//! A reference model audited by means of the others, on the suspects that it was not trained on and on those
-//! that it was: what would be said of models that used none, and all.
-struct SelfTest {
-    double none = 0;  //!< best bin of the unused: 0 is right
-    double all = 0;   //!< best bin of the used: 1 is right
-    double shift = 0; //!< mean score of the unused less their partners', in score units: 0 is right
 };
 
 struct Audit {

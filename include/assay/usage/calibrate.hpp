@@ -23,6 +23,9 @@ struct ReferenceModel {
     std::vector<std::uint8_t> member; //!< [n] 1: it was trained on the suspect
 };
 
+//! Local. The given rows in the given order.
+ReferenceModel take_rows(ReferenceModel const& model, std::span<std::size_t const> rows);
+
 //! Two comparisons of residuals. The residual of a signal is its value less what the mean of the reference
 //! models that were not trained on the suspect lets expect: least squares on the partners, three times
 //! without what lies over three robust deviations off. (Difficulty calibration, Watson et al. 2022, but that
