@@ -13,16 +13,16 @@ class PerceptronBlock : public nn::Module {
   public:
     explicit PerceptronBlock(std::int64_t width)
         : norm_(register_module("norm", nn::LayerNorm(nn::LayerNormOptions({width})))),
-          in_(register_module("in", nn::Linear(width, width))),
-          out_(register_module("out", nn::Linear(width, width))) {}
+          first_(register_module("first", nn::Linear(width, width))),
+          second_(register_module("second", nn::Linear(width, width))) {}
 
     torch::Tensor forward(torch::Tensor const& h, torch::Tensor const& embedding) {
-        return h + out_(torch::silu(in_(norm_(h)) + embedding));
+        return h + second_(torch::silu(first_(norm_(h)) + embedding));
     }
 
   private:
     nn::LayerNorm norm_;
-    nn::Linear in_, out_;
+    nn::Linear first_, second_;
 };
 
 class ResidualMlp : public Denoiser {

@@ -9,9 +9,11 @@
 #include "assay/model/autoregressive_networks.hpp"
 #include "assay/model/checkpoint.hpp"
 #include "assay/model/classifier_networks.hpp"
+#include "assay/model/diffusion_networks.hpp"
 #include "assay/model/generator_networks.hpp"
 #include "data/part_fixtures.hpp"
 #include "model/layers.hpp"
+#include "model/weight_average.hpp"
 #include "support/world.hpp"
 
 #include <csignal>
@@ -459,6 +461,43 @@ TEST(Train, ResumingAFinishedTrainingLoadsIt) {
         EXPECT_FALSE(loaded->is_training());
         EXPECT_EQ(read_file(training.run.checkpoint), checkpoint);
     }
+}
+
+// A checkpoint is a TorchScript archive: a submodule whose name is a word of Python's cannot be read again
+TEST(Train, LeavesCheckpointsThatLoadForEveryNetwork) {
+    SharedFolder const folder;
+    data::DatasetInfo const info{10, {1, 8, 8}, data::SampleType::float32, "NCHW", true};
+    auto const expect_loads = [&](std::string const& name, auto const& make) {
+        SCOPED_TRACE(name);
+        std::shared_ptr<Network> const saved = make(1), loaded = make(2);
+        torch::optim::Adam optimizer(saved->parameters());
+        save_checkpoint(world(), folder / name, "hash", *saved, optimizer, WeightAverage(*saved, 0), 1);
+        load_trained(world(), folder / name, *loaded, 0, torch::kCPU);
+        auto const wanted = saved->parameters(), found = loaded->parameters();
+        for (std::size_t i = 0; i < wanted.size(); ++i)
+            EXPECT_TRUE(torch::equal(found[i], wanted[i]));
+    };
+    auto const audited = [&](char const* name, auto const& make) {
+        expect_loads(name, [&](std::uint64_t seed) {
+            job::Network options;
+            options.network = name;
+            options.width = 8;
+            return make(options, info, 3, seed);
+        });
+    };
+    for (char const* name : {"mlp", "cnn", "resnet18"})
+        audited(name, make_classifier);
+    for (char const* name : {"made", "transformer"})
+        audited(name, make_autoregressive);
+    for (char const* name : {"ddpm", "ddpm_mlp"})
+        audited(name, make_diffusion);
+    for (char const* name : {"vae", "gan"})
+        expect_loads(name, [&](std::uint64_t seed) {
+            job::Generator options;
+            options.network = name;
+            options.width = 8;
+            return make_generator(options, info, 3, seed);
+        });
 }
 
 TEST(Train, ResumesWithoutACheckpointFromTheStart) {
