@@ -1,33 +1,70 @@
 #include "app/partner_images.hpp"
 
 #include "app/generation.hpp"
+#include "app/partner_checks.hpp"
 
 #include "assay/base/error.hpp"
 #include "assay/comm/collectives.hpp"
 #include "assay/data/dataset_writer.hpp"
-#include "assay/model/diffusion.hpp"
+#include "assay/model/checkpoint.hpp"
 #include "assay/model/generator_networks.hpp"
+#include "assay/model/redrawer.hpp"
+#include "assay/model/torchscript.hpp"
 #include "assay/store/array.hpp"
 
 namespace assay::app {
 
 namespace {
 
-using Network = std::shared_ptr<model::GeneratorNetwork>;
+using Redrawer = std::shared_ptr<model::Redrawer>;
 
-Network make_network(JobRun const& run, data::Split const& split) {
-    return make_generator(run, split.suspects.info(), split.classes);
+bool is_built_in(JobRun const& run) {
+    return run.job.generator.network != "torchscript";
 }
 
-pass::Source source_of(JobRun const& run, data::View const& suspects, Network const& network) {
+model::Redraw how_to(JobRun const& run, char const* purpose) {
+    return {.strength = run.job.usage.redraw_strength, .seed = run.seed(), .purpose = purpose};
+}
+
+// Collective. A user's generator, tried on two samples
+Redrawer load_redrawer(JobRun const& run, data::Split const& split) {
+    std::string const& path = run.job.generator.file;
+    std::string const bytes = model::read_and_broadcast(run.comm, path);
+    return comm::agree(run.comm, [&] {
+        Redrawer redrawer = model::load_redrawer(bytes, path, run.placement.device);
+        std::uint64_t const trial = std::min<std::uint64_t>(2, split.suspects.size());
+        model::Batch const batch = model::to_batch(split.suspects.read(0, trial), split.suspects.info(), {},
+                                                   0, trial, run.placement.device);
+        auto const redrawn = [&] {
+            return redrawer->redraw_images(batch.x, batch.y, batch.ids, how_to(run, "trial"));
+        };
+        if (torch::Tensor const once = redrawn(); !torch::equal(redrawn(), once))
+            fail(Exit::data,
+                 "{}: forward(x, noise, label) differs from call to call on the same input (a job must be "
+                 "repeatable). Draw no random numbers in it, use `noise`",
+                 path);
+        return redrawer;
+    });
+}
+
+// Collective. Trained, or loaded
+Redrawer make_redrawer(JobRun const& run, data::Split const& split, Inputs const& inputs) {
+    if (!is_built_in(run))
+        return load_redrawer(run, split);
+    auto const network =
+        comm::agree(run.comm, [&] { return make_generator(run, split.suspects.info(), split.classes); });
+    train_or_load(run, split.suspects, training_key(run.job, inputs), *network);
+    return std::dynamic_pointer_cast<model::Redrawer>(network); // job::check() saw to it
+}
+
+pass::Source source_of(JobRun const& run, data::View const& suspects, Redrawer const& redrawer) {
     pass::Source source;
     source.name = "partners";
     source.size = suspects.size();
     source.columns.assign(kPartnerImages.begin(), kPartnerImages.end());
     source.widths.assign(kPartnerImages.size(), suspects.info().sample_elements());
     source.read = [&suspects](std::uint64_t begin, std::uint64_t end) { return suspects.read(begin, end); };
-    source.compute = [&run, &suspects, network](data::Samples&& samples) {
-        auto const diffusion = std::dynamic_pointer_cast<model::Diffusion>(network); // job::check() saw to it
+    source.compute = [&run, &suspects, redrawer](data::Samples&& samples) {
         torch::NoGradGuard const no_grad;
         std::vector<float> once, twice;
         auto const batch_size = static_cast<std::size_t>(run.job.compute.batch_size);
@@ -35,13 +72,11 @@ pass::Source source_of(JobRun const& run, data::View const& suspects, Network co
             std::size_t const end = std::min(begin + batch_size, samples.ids.size());
             model::Batch const batch =
                 model::to_batch(samples, suspects.info(), {}, begin, end, run.placement.device);
-            auto const redrawn = [&](torch::Tensor const& z, char const* purpose) {
-                return model::redraw(*diffusion, z, batch.y, batch.ids, run.seed(), purpose,
-                                     {.strength = run.job.usage.redraw_strength});
-            };
-            torch::Tensor const first = redrawn(diffusion->encode(batch.x), "partner");
-            model::append(once, (first + 1) / 2);
-            model::append(twice, (redrawn(first, "partner of a partner") + 1) / 2);
+            torch::Tensor const first =
+                redrawer->redraw_images(batch.x, batch.y, batch.ids, how_to(run, "partner"));
+            model::append(once, first);
+            model::append(twice, redrawer->redraw_images(first, batch.y, batch.ids,
+                                                         how_to(run, "partner of a partner")));
         }
         once.insert(once.end(), twice.begin(), twice.end());
         return once;
@@ -65,16 +100,30 @@ store::ResultLayout layout_of(data::View const& suspects, std::uint64_t shards) 
 
 } // namespace
 
+std::filesystem::path partner_file(JobRun const& run) {
+    return run.job.dataset.partners.empty() ? run.files.partners()
+                                            : std::filesystem::path(run.job.dataset.partners);
+}
+
 void check_partner_images(JobRun const& run, data::Split const& split) {
-    comm::agree(run.comm, [&] { make_network(run, split); });
+    data::Slice const mine = data::my_slice(run.comm, split.suspects.size());
+    bool const given = !run.job.dataset.partners.empty();
+    comm::agree(run.comm, [&] {
+        if (given)
+            return check_partner_file(partner_file(run), split.suspects, mine);
+        check_unit_interval(split.suspects, mine);
+        if (is_built_in(run))
+            make_generator(run, split.suspects.info(), split.classes);
+    });
+    if (!given && !is_built_in(run))
+        load_redrawer(run, split);
 }
 
 void make_partner_images(JobRun const& run, data::Split const& split, Inputs const& inputs) {
-    if (is_finished(run, run.files.partners(), inputs))
+    if (!run.job.dataset.partners.empty() || is_finished(run, run.files.partners(), inputs))
         return;
-    Network const network = comm::agree(run.comm, [&] { return make_network(run, split); });
-    train_or_load(run, split.suspects, training_key(run.job, inputs), *network);
-    std::vector<pass::Source> const sources{source_of(run, split.suspects, network)};
+    Redrawer const redrawer = make_redrawer(run, split, inputs);
+    std::vector<pass::Source> const sources{source_of(run, split.suspects, redrawer)};
     auto const shards = pass::ShardPlan(sources, run.shard_size()).size();
     compute_and_close(
         open_results(
@@ -89,10 +138,9 @@ void make_partner_images(JobRun const& run, data::Split const& split, Inputs con
     });
 }
 
-data::Samples read_with_partners(data::View const& suspects, store::Handle const& file,
-                                 std::filesystem::path const& path, std::uint64_t begin, std::uint64_t end) {
-    data::Samples samples = suspects.read(begin, end);
-    std::size_t const count = samples.ids.size();
+void append_partners(data::Samples& samples, data::View const& suspects, store::Handle const& file,
+                     std::filesystem::path const& path, std::uint64_t begin, std::uint64_t end) {
+    std::size_t const count = end - begin;
     for (char const* column : kPartnerImages) {
         std::vector<float> values(count * suspects.info().sample_elements());
         store::read_rows(store::open_array(file, path, column), begin, count, store::native_type<float>(),
@@ -104,7 +152,6 @@ data::Samples read_with_partners(data::View const& suspects, store::Handle const
             samples.labels.push_back(samples.labels[i]);
         }
     }
-    return samples;
 }
 
 } // namespace assay::app

@@ -28,7 +28,7 @@ void check_parts(JobRun const& run, data::Split const& split) {
             check_samples(comm, filler->dataset());
     if (run.job.redraws())
         check_partner_images(run, split);
-    else if (run.job.uses_partners())
+    if (run.job.mixes())
         comm::agree(comm, [&] {
             usage::Neighbourhoods groups(split.suspects, run.seed());
             for (auto block = static_cast<std::uint64_t>(comm.rank()); block < groups.blocks();
@@ -48,7 +48,7 @@ Trial try_models(JobRun const& run, data::Split const& split, torch::Device devi
     Target const target = make_trial_target(run.comm, run.job, split, device);
     auto const references = make_trial_references(run.comm, run.job, split, device);
     return comm::agree(run.comm, [&]() -> Trial {
-        auto const sources = usage_sources(run.job, split, target, references, run.files.partners(), device);
+        auto const sources = usage_sources(run.job, split, target, references, partner_file(run), device);
         return {job_signals(run.job, split, target).size(),
                 pass::ShardPlan(sources, run.shard_size()).size()};
     });
@@ -112,9 +112,9 @@ void run_usage(JobRun const& run) {
     inputs.push_back({"model_sha256", "model", target.sha256});
     inputs.push_back({"reference_models_sha256", "reference models", references.sha256});
     inputs.push_back(hash_input(comm, "partners_sha256", "file of redrawn partners",
-                                job.redraws() ? run.files.partners() : ""));
+                                job.redraws() ? partner_file(run) : ""));
     std::vector<pass::Source> const sources = comm::agree(comm, [&] {
-        return usage_sources(job, split, target, references.models, run.files.partners(), device);
+        return usage_sources(job, split, target, references.models, partner_file(run), device);
     });
     auto const shards = pass::ShardPlan(sources, run.shard_size()).size();
     auto const write_known = [&](store::ResultFile& file) { write_known_columns(comm, file, job, split); };

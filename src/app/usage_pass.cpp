@@ -14,7 +14,7 @@
 
 #include <cmath>
 #include <functional>
-#include <iterator>
+#include <span>
 
 namespace assay::app {
 
@@ -76,21 +76,33 @@ struct Computers {
     std::vector<SignalComputer> references;
 };
 
-using Groups = std::vector<std::string>;
+// A set of samples whose signals are columns: of the target, and of the reference models unless they do not
+// look
+struct SampleSet {
+    std::string whose, group, reference_group; // group "" of the references: they do not
+};
+using SampleSets = std::vector<SampleSet>;
 
-// Of samples, their partners and their partners': what reference models look at
-Groups views_of(job::Job const& job) {
-    return job.redraws() ? Groups{usage::kSuspectSignals, usage::kPartnerSignals, usage::kControlSignals}
-                         : Groups{usage::kSuspectSignals, usage::kRungSignals[0], usage::kRungSignals[1]};
+// Suspects, mixtures, redrawn: the order in which partner_source() makes them
+SampleSets partner_sets(job::Job const& job) {
+    SampleSets sets{{"the suspects", usage::kSuspectSignals, usage::kSuspectSignals}};
+    for (std::size_t k = 0; job.mixes() && k < usage::kSteps; ++k)
+        sets.push_back({fmt::format("the suspects mixed with others, {} times", k + 1),
+                        usage::kRungSignals[k], k < 2 ? usage::kRungSignals[k] : ""});
+    if (job.redraws())
+        for (std::size_t k = 0; k < usage::kRedrawnSignals.size(); ++k)
+            sets.push_back({k == 0 ? "the suspects redrawn" : "the suspects redrawn twice",
+                            usage::kRedrawnSignals[k], usage::kRedrawnSignals[k]});
+    return sets;
 }
 
-// What is read, taken apart: samples, and what is made of them, as many as there are groups
-using Views = std::function<std::vector<data::Samples>(data::Samples&& read)>;
+SampleSet const kHeldOut{"the held-out samples", usage::kHeldOutSignals, usage::kReferenceHeldOut};
 
-// The target's signals of every view, into `groups`; each reference model's of the first of them, into
-// `reference_groups`
-pass::Source source_of(std::string name, std::uint64_t size, Groups const& groups,
-                       Groups const& reference_groups, Computers const& computers, Views const& views) {
+// What is read, taken apart: one set of samples each
+using Parts = std::function<std::vector<data::Samples>(data::Samples&& read)>;
+
+pass::Source source_of(std::string name, std::uint64_t size, SampleSets const& sets,
+                       Computers const& computers, Parts const& parts_of) {
     pass::Source source;
     source.name = std::move(name);
     source.size = size;
@@ -98,67 +110,62 @@ pass::Source source_of(std::string name, std::uint64_t size, Groups const& group
         for (usage::SignalInfo const& signal : computers.target.plan.signals)
             source.columns.push_back(group + "/" + signal.name);
     };
-    for (std::string const& group : groups)
-        add_columns(group);
+    for (SampleSet const& set : sets)
+        add_columns(set.group);
     for (std::size_t r = 0; r < computers.references.size(); ++r)
-        for (std::string const& group : reference_groups)
-            add_columns(usage::of_reference(r, group));
-    source.compute = [computers, views, looked_at = reference_groups.size()](data::Samples&& read) {
+        for (SampleSet const& set : sets)
+            if (!set.reference_group.empty())
+                add_columns(usage::of_reference(r, set.reference_group));
+    source.compute = [computers, parts_of, sets](data::Samples&& read) {
         std::vector<float> values;
-        std::vector<data::Samples> const all = views(std::move(read));
-        for (data::Samples const& view : all)
-            computers.target.append(view, values);
+        std::vector<data::Samples> const parts = parts_of(std::move(read));
+        for (data::Samples const& part : parts)
+            computers.target.append(part, values);
         for (SignalComputer const& reference : computers.references)
-            for (std::size_t view = 0; view < looked_at; ++view)
-                reference.append(all[view], values);
+            for (std::size_t s = 0; s < sets.size(); ++s)
+                if (!sets[s].reference_group.empty())
+                    reference.append(parts[s], values);
         return values;
     };
     return source;
 }
 
 // Samples as they are
-pass::Source plain_source(std::string name, data::View const& view, char const* group,
-                          char const* reference_group, Computers const& computers) {
-    pass::Source source = source_of(std::move(name), view.size(), {group}, {reference_group}, computers,
+pass::Source plain_source(std::string name, data::View const& view, SampleSet const& set,
+                          Computers const& computers) {
+    pass::Source source = source_of(std::move(name), view.size(), {set}, computers,
                                     [](data::Samples&& read) { return std::vector{std::move(read)}; });
     source.read = [&view](std::uint64_t begin, std::uint64_t end) { return view.read(begin, end); };
     return source;
 }
 
-// Samples and their mixtures
-pass::Source mixed_source(data::View const& suspects, Groups const& reference_groups,
-                          Computers const& computers) {
-    Groups groups{usage::kSuspectSignals};
-    groups.insert(groups.end(), usage::kRungSignals.begin(), usage::kRungSignals.end());
+// Suspects and their partners: what is read are suspects, those that they are mixed with, those redrawn
+pass::Source partner_source(job::Job const& job, data::View const& suspects,
+                            std::filesystem::path const& images, Computers const& computers) {
+    bool const mixes = job.mixes(), redraws = job.redraws();
     std::uint64_t const seed = computers.target.plan.seed;
-    pass::Source source = source_of("suspects", suspects.size(), groups, reference_groups, computers,
-                                    [seed, info = suspects.info()](data::Samples&& read) {
-                                        auto rungs = usage::make_rungs(read, info, seed);
-                                        return std::vector(std::make_move_iterator(rungs.begin()),
-                                                           std::make_move_iterator(rungs.end()));
-                                    });
-    source.read = [&suspects, neighbourhoods = usage::Neighbourhoods(suspects, seed)](
-                      std::uint64_t begin, std::uint64_t end) mutable {
-        return usage::read_for_mixing(suspects, neighbourhoods, begin, end);
-    };
-    return source;
-}
-
-// Samples and what a generator made of them
-pass::Source redrawn_source(data::View const& suspects, std::filesystem::path const& images,
-                            Groups const& groups, Computers const& computers) {
-    pass::Source source = source_of("suspects", suspects.size(), groups, groups, computers,
-                                    [parts = groups.size()](data::Samples&& read) {
-                                        std::vector<data::Samples> views;
-                                        for (std::size_t part = 0; part < parts; ++part)
-                                            views.push_back(data::part_of(read, part, parts));
-                                        return views;
-                                    });
-    source.read = [&suspects, images, file = std::make_shared<store::Handle>()](std::uint64_t begin,
-                                                                                std::uint64_t end) {
-        if (!*file) // `assay check` reads no images: there are none yet
-            *file = store::open_to_read(images);
-        return read_with_partners(suspects, *file, images, begin, end);
+    std::size_t const mixed = mixes ? usage::kRungs : 1,
+                      read_parts = mixed + (redraws ? kPartnerImages.size() : 0);
+    pass::Source source =
+        source_of("suspects", suspects.size(), partner_sets(job), computers,
+                  [=, info = suspects.info()](data::Samples&& read) {
+                      std::vector<data::Samples> parts;
+                      for (std::size_t part = 0; part < read_parts; ++part)
+                          parts.push_back(data::part_of(read, part, read_parts));
+                      if (mixes)
+                          usage::mix_rungs(std::span(parts).first<usage::kRungs>(), info, seed);
+                      return parts;
+                  });
+    source.read = [=, &suspects, neighbourhoods = usage::Neighbourhoods(suspects, seed),
+                   file = std::make_shared<store::Handle>()](std::uint64_t begin, std::uint64_t end) mutable {
+        data::Samples samples =
+            mixes ? usage::read_for_mixing(suspects, neighbourhoods, begin, end) : suspects.read(begin, end);
+        if (redraws) {
+            if (!*file) // `assay check` reads no images: there are none yet
+                *file = store::open_to_read(images);
+            append_partners(samples, suspects, *file, images, begin, end);
+        }
+        return samples;
     };
     return source;
 }
@@ -203,14 +210,10 @@ std::vector<pass::Source> usage_sources(job::Job const& job, data::Split const& 
     Computers computers{computer(target.model, target.origin), {}};
     for (std::size_t r = 0; r < references.size(); ++r)
         computers.references.push_back(computer(references[r], fmt::format("reference model {}", r)));
-    if (job.redraws())
-        return {redrawn_source(split.suspects, images, views_of(job), computers)};
     if (job.uses_partners())
-        return {mixed_source(split.suspects, views_of(job), computers)};
-    return {
-        plain_source("suspects", split.suspects, usage::kSuspectSignals, usage::kSuspectSignals, computers),
-        plain_source("held-out samples", *split.held_out, usage::kHeldOutSignals, usage::kReferenceHeldOut,
-                     computers)};
+        return {partner_source(job, split.suspects, images, computers)};
+    return {plain_source("suspects", split.suspects, partner_sets(job).front(), computers),
+            plain_source("held-out samples", *split.held_out, kHeldOut, computers)};
 }
 
 store::ResultLayout usage_layout(job::Job const& job, data::Split const& split,
@@ -219,31 +222,22 @@ store::ResultLayout usage_layout(job::Job const& job, data::Split const& split,
     layout.shards = shards;
     std::uint64_t const suspects = split.suspects.size();
     announce_samples(layout, "/samples", suspects);
-    announce_signals(layout, usage::kSuspectSignals, "the suspects", suspects, signals);
-    if (job.redraws()) {
-        announce_signals(layout, usage::kPartnerSignals, "the suspects redrawn", suspects, signals);
-        announce_signals(layout, usage::kControlSignals, "the suspects redrawn twice", suspects, signals);
-    } else if (job.uses_partners()) {
-        for (std::size_t k = 0; k < usage::kSteps; ++k)
-            announce_signals(layout, usage::kRungSignals[k],
-                             fmt::format("the suspects mixed with others, {} times", k + 1), suspects,
-                             signals);
-    } else {
+    SampleSets sets = partner_sets(job);
+    if (!job.uses_partners()) {
         announce_samples(layout, "/held_out/samples", split.held_out->size());
-        announce_signals(layout, usage::kHeldOutSignals, "the held-out samples", split.held_out->size(),
-                         signals);
+        sets.push_back(kHeldOut);
     }
+    auto const size_of = [&](SampleSet const& set) {
+        return set.group == kHeldOut.group ? split.held_out->size() : suspects;
+    };
+    for (SampleSet const& set : sets)
+        announce_signals(layout, set.group, set.whose, size_of(set), signals);
     for (std::size_t r = 0; r < split.halves.size(); ++r) {
-        auto const announce = [&](std::string const& group, char const* whose, std::uint64_t size) {
-            announce_signals(layout, usage::of_reference(r, group),
-                             fmt::format("{}, on reference model {}", whose, r), size, signals);
-        };
-        announce(usage::kSuspectSignals, "the suspects", suspects);
-        if (job.uses_partners()) {
-            announce(views_of(job)[1], "the suspects' partners", suspects);
-            announce(views_of(job)[2], "the partners' partners", suspects);
-        } else
-            announce(usage::kReferenceHeldOut, "the held-out samples", split.held_out->size());
+        for (SampleSet const& set : sets)
+            if (!set.reference_group.empty())
+                announce_signals(layout, usage::of_reference(r, set.reference_group),
+                                 fmt::format("{}, on reference model {}", set.whose, r), size_of(set),
+                                 signals);
         layout.columns.push_back({usage::of_reference(r, usage::kReferenceMember),
                                   store::native_type<std::uint8_t>(),
                                   {suspects},

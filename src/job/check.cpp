@@ -28,6 +28,9 @@ void check_network(Network const& network, std::string const& family) {
              "{}.network=\"{}\" (of the family {}, but model.family=\"{}\"). Set model.family to the "
              "network's",
              network.section, network.network, family_of(network.network), family);
+    if (network.label_smoothing > 0 && family != "classifier")
+        fail(Exit::usage, "{}.label_smoothing={} (of classifiers only; model.family=\"{}\"). Remove it",
+             network.section, network.label_smoothing, family);
     if (network.micro_batch > network.batch_size)
         fail(Exit::usage, "{0}.micro_batch={1} (larger than {0}.batch_size={2}). Lower it", network.section,
              network.micro_batch, network.batch_size);
@@ -129,6 +132,10 @@ void check_generator(Job const& job) {
              "generator.network is missing (nothing makes the samples). Use one of \"vae\", \"gan\", "
              "\"ddpm\"{}",
              job.job.kind == "valuation" ? ", or name a data set file in dataset.generated" : "");
+    if (job.generator.network == "torchscript")
+        fail(Exit::usage,
+             "generator.network=\"torchscript\" (redraws given images, but makes none of its own). Use "
+             "one of \"vae\", \"gan\", \"ddpm\"");
     if (job.generator.micro_batch > job.generator.batch_size)
         fail(Exit::usage, "generator.micro_batch={} (larger than generator.batch_size={}). Lower it",
              job.generator.micro_batch, job.generator.batch_size);
@@ -138,32 +145,49 @@ void check_generator(Job const& job) {
 }
 
 // Of a usage job: what redraws the suspects
+void check_redrawing(Job const& job) {
+    Generator const& generator = job.generator;
+    if (generator.network == "gan")
+        fail(Exit::usage, "generator.network=\"gan\" (cannot redraw a given image, as partners of the "
+                          "suspects have to be made). "
+                          "Use \"ddpm\" or \"vae\"");
+    if (generator.network == "torchscript" && generator.file.empty())
+        fail(Exit::usage,
+             "generator.file is missing (generator.network=\"torchscript\"). Name the TorchScript file");
+    constexpr double kFewestTimes = 12; // as many as redrawing has steps
+    if (generator.network == "ddpm" &&
+        job.usage.redraw_strength * static_cast<double>(generator.timesteps) < kFewestTimes)
+        fail(Exit::usage,
+             "usage.redraw_strength={} of generator.timesteps={} (leaves fewer than {} times to redraw "
+             "through). "
+             "Raise one of them",
+             job.usage.redraw_strength, generator.timesteps, kFewestTimes);
+}
+
 void check_partners(Job const& job) {
-    if (job.generator.network.empty() && !job.generator.file.empty())
+    std::string const& network = job.generator.network;
+    if (network.empty() && !job.generator.file.empty())
         fail(Exit::usage,
              "generator.file=\"{}\" (but generator.network is missing: of what?). Name the network that it "
              "was "
              "trained as",
              job.generator.file);
-    if (job.generator.network.empty())
-        return;
-    if (!job.uses_partners())
+    if (!network.empty() && !job.dataset.partners.empty())
         fail(Exit::usage,
-             "generator.network=\"{}\" (makes partners of the suspects, but the reference is held-out data). "
-             "Remove it, or set usage.reference=\"partners\"",
-             job.generator.network);
-    if (job.generator.network != "ddpm")
+             "generator.network=\"{}\" and dataset.partners=\"{}\" (which one?). Remove one of them", network,
+             job.dataset.partners);
+    bool const given = !network.empty() || !job.dataset.partners.empty();
+    if (given && !job.redraws())
+        fail(Exit::usage, "{}=\"{}\" (partners of the suspects, but {}). Remove it, or {}",
+             network.empty() ? "dataset.partners" : "generator.network",
+             network.empty() ? job.dataset.partners : network,
+             job.uses_partners() ? "usage.partners=\"mixtures\"" : "the reference is held-out data",
+             job.uses_partners() ? "usage.partners" : "set usage.reference=\"partners\"");
+    if (!given && job.usage.partners == "redrawn")
         fail(Exit::usage,
-             "generator.network=\"{}\" (cannot redraw a given image, as partners of the suspects have to be "
-             "made). Use \"ddpm\"",
-             job.generator.network);
-    constexpr double kFewestTimes = 12; // as many as redrawing has steps
-    if (job.usage.redraw_strength * static_cast<double>(job.generator.timesteps) < kFewestTimes)
-        fail(Exit::usage,
-             "usage.redraw_strength={} of generator.timesteps={} (leaves fewer than {} times to redraw "
-             "through). "
-             "Raise one of them",
-             job.usage.redraw_strength, job.generator.timesteps, kFewestTimes);
+             "usage.partners=\"redrawn\" (by what?). Name generator.network or dataset.partners");
+    if (!network.empty())
+        check_redrawing(job);
 }
 
 void check_generate(Job const& job) {

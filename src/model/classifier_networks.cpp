@@ -123,8 +123,10 @@ class ResNet18 : public ClassifierNetwork {
 
 SampleLoss ClassifierNetwork::loss(Batch const& batch, std::uint64_t /*draws*/) {
     torch::Tensor const scores = logits(batch.x);
-    return {nn::functional::cross_entropy(scores, batch.y,
-                                          nn::functional::CrossEntropyFuncOptions().reduction(torch::kNone)),
+    auto const options = nn::functional::CrossEntropyFuncOptions()
+                             .reduction(torch::kNone)
+                             .label_smoothing(is_training() ? label_smoothing : 0);
+    return {nn::functional::cross_entropy(scores, batch.y, options),
             scores.argmax(1).eq(batch.y).to(torch::kFloat32)};
 }
 
@@ -147,6 +149,7 @@ std::shared_ptr<ClassifierNetwork> make_classifier(job::Network const& train, da
     } else {
         network = std::make_shared<ResNet18>(side(0), width(64), classes, train.norm);
     }
+    network->label_smoothing = train.label_smoothing;
     initialise(*network, seed);
     return network;
 }

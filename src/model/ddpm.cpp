@@ -10,7 +10,7 @@ namespace assay::model {
 namespace {
 
 // What is learned are images whose squares of pool x pool pixels are averaged to one
-class Ddpm : public DiffusionNetwork {
+class Ddpm : public DiffusionNetwork, public Redrawer {
   public:
     Ddpm(ImageShape const& image, std::int64_t pool, std::shared_ptr<Denoiser> const& denoiser,
          std::int64_t timesteps, std::int64_t classes)
@@ -55,6 +55,11 @@ class Ddpm : public DiffusionNetwork {
 
     torch::Tensor eps(torch::Tensor const& x_t, torch::Tensor const& t, torch::Tensor const& label) override {
         return denoiser_->forward(x_t, t, condition(label, classes_));
+    }
+
+    torch::Tensor redraw_images(torch::Tensor const& x, torch::Tensor const& label,
+                                std::vector<std::uint64_t> const& ids, Redraw const& how) override {
+        return (redraw(*this, encode(x), label, ids, how) + 1) / 2;
     }
 
     torch::Tensor alphas_cumprod() override {

@@ -186,21 +186,21 @@ torch::Tensor ddim_sample(Diffusion& model, torch::Tensor const& noise, torch::T
 }
 
 torch::Tensor redraw(Diffusion& model, torch::Tensor const& x, torch::Tensor const& label,
-                     std::vector<std::uint64_t> const& ids, std::uint64_t seed, std::string_view purpose,
-                     Redraw const& options) {
+                     std::vector<std::uint64_t> const& ids, Redraw const& how) {
     torch::NoGradGuard const no_grad;
     torch::Tensor const alphas = model.alphas_cumprod().to(torch::kCPU, torch::kFloat64);
-    auto const start = static_cast<std::int64_t>(options.strength * static_cast<double>(alphas.size(0)));
+    auto const start = static_cast<std::int64_t>(how.strength * static_cast<double>(alphas.size(0)));
     auto const noise = [&](std::int64_t step) {
-        return keyed_normals(ids, x.sizes().slice(1), seed, fmt::format("{} {}", purpose, step), x.device());
+        return keyed_normals(ids, x.sizes().slice(1), how.seed, fmt::format("{} {}", how.purpose, step),
+                             x.device());
     };
     auto const alpha_at = [&](std::int64_t step) { // of the time after which `step` steps are left
-        return step == 0 ? 1.0 : alphas[step * start / options.steps - 1].item<double>();
+        return step == 0 ? 1.0 : alphas[step * start / how.steps - 1].item<double>();
     };
-    double alpha = alpha_at(options.steps);
-    torch::Tensor z = std::sqrt(alpha) * x + std::sqrt(1 - alpha) * noise(options.steps);
-    for (std::int64_t step = options.steps; step > 0; --step) {
-        torch::Tensor const t = torch::full_like(label, step * start / options.steps - 1);
+    double alpha = alpha_at(how.steps);
+    torch::Tensor z = std::sqrt(alpha) * x + std::sqrt(1 - alpha) * noise(how.steps);
+    for (std::int64_t step = how.steps; step > 0; --step) {
+        torch::Tensor const t = torch::full_like(label, step * start / how.steps - 1);
         torch::Tensor const eps = model.eps(z, t, label);
         torch::Tensor const sample = ((z - std::sqrt(1 - alpha) * eps) / std::sqrt(alpha)).clamp(-1, 1);
         if (step == 1)

@@ -1,6 +1,7 @@
 #include "assay/model/torchscript.hpp"
 
 #include "assay/base/error.hpp"
+#include "assay/model/batch.hpp"
 
 #include <torch/script.h>
 
@@ -180,6 +181,36 @@ class ScriptDiffusion : public Diffusion {
     torch::Tensor alphas_cumprod_;
 };
 
+class ScriptRedrawer : public Redrawer {
+  public:
+    explicit ScriptRedrawer(Script script) : script_(std::move(script)) {}
+
+    torch::Tensor redraw_images(torch::Tensor const& x, torch::Tensor const& label,
+                                std::vector<std::uint64_t> const& ids, Redraw const& how) override {
+        torch::NoGradGuard const no_grad;
+        torch::Tensor const noise = keyed_normals(ids, x.sizes().slice(1), how.seed, how.purpose, x.device());
+        torch::Tensor const images = script_.call("forward", "x, noise, label", {x, noise, label});
+        if (images.sizes() != x.sizes() || images.scalar_type() != torch::kFloat32)
+            fail(Exit::data,
+                 "{}: forward(x, noise, label) gave {} (must be images, float32 [{}]). See docs/models.md "
+                 "for the "
+                 "contract",
+                 script_.origin(), described(images), fmt::join(x.sizes(), ", "));
+        torch::Tensor const flat = images.flatten(1);
+        torch::Tensor const wrong = ((flat >= 0) & (flat <= 1)).all(1).logical_not();
+        if (wrong.any().item<bool>())
+            fail(Exit::data,
+                 "{}: forward(x, noise, label) of sample {} has values outside [0, 1], or none. See "
+                 "docs/models.md for "
+                 "the contract",
+                 script_.origin(), ids[static_cast<std::size_t>(wrong.nonzero()[0][0].item<std::int64_t>())]);
+        return images;
+    }
+
+  private:
+    Script script_;
+};
+
 } // namespace
 
 std::unique_ptr<Classifier> load_classifier(std::string const& bytes, std::string const& origin,
@@ -197,6 +228,12 @@ std::unique_ptr<Diffusion> load_diffusion(std::string const& bytes, std::string 
                                           torch::Device device) {
     return std::make_unique<ScriptDiffusion>(
         load(bytes, origin, device, "diffusion", {"forward(x_t, t, label)"}));
+}
+
+std::unique_ptr<Redrawer> load_redrawer(std::string const& bytes, std::string const& origin,
+                                        torch::Device device) {
+    return std::make_unique<ScriptRedrawer>(
+        load(bytes, origin, device, "generator", {"forward(x, noise, label)"}));
 }
 
 FeatureFunction load_features(std::string const& bytes, std::string const& origin, std::string const& method,

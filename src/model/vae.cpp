@@ -1,6 +1,7 @@
 // A conditional variational autoencoder of two perceptrons
 #include "assay/base/random.hpp"
 #include "assay/model/encoder.hpp"
+#include "assay/model/redrawer.hpp"
 #include "model/generator_families.hpp"
 #include "model/layers.hpp"
 
@@ -13,7 +14,7 @@ namespace {
 // p(x | z, label) p(z | label) with a normal prior per class, learned. Under one prior for all, the code says
 // what class an image is, and samples are of other classes than they should be. The encoder sees no label:
 // the image says it, and encode() has none
-class Vae : public GeneratorNetwork, public Encoder {
+class Vae : public GeneratorNetwork, public Encoder, public Redrawer {
   public:
     Vae(ImageShape const& image, std::int64_t width, std::int64_t latent, std::int64_t classes)
         : image_(image),
@@ -35,8 +36,7 @@ class Vae : public GeneratorNetwork, public Encoder {
                          Sampling const& sampling) override {
         torch::NoGradGuard const no_grad;
         torch::Tensor const noise = keyed_normals(ids, {latent_}, sampling.seed, "latent", labels.device());
-        torch::Tensor const pixels = pixel_logits(prior(labels).at(noise), labels).sigmoid();
-        return pixels.reshape({-1, image_.channels, image_.height, image_.width});
+        return images(prior(labels).at(noise), labels);
     }
 
     torch::Tensor score(Batch const& batch, std::uint64_t seed, std::int64_t draws) override {
@@ -48,6 +48,14 @@ class Vae : public GeneratorNetwork, public Encoder {
     }
 
     torch::Tensor encode(torch::Tensor const& x) override { return posterior(x).mean; }
+
+    // What the code's mean is decoded to: nothing is drawn
+    torch::Tensor redraw_images(torch::Tensor const& x, torch::Tensor const& label,
+                                std::vector<std::uint64_t> const& /*ids*/, Redraw const& /*how*/) override {
+        torch::NoGradGuard const no_grad;
+        check_unit_interval(x);
+        return images(encode(x), label);
+    }
 
   private:
     // Independent normals [B, latent]
@@ -81,6 +89,9 @@ class Vae : public GeneratorNetwork, public Encoder {
         return {both.slice(1, 0, latent_), both.slice(1, latent_, 2 * latent_)};
     }
 
+    torch::Tensor images(torch::Tensor const& z, torch::Tensor const& label) {
+        return pixel_logits(z, label).sigmoid().reshape({-1, image_.channels, image_.height, image_.width});
+    }
     torch::Tensor pixel_logits(torch::Tensor const& z, torch::Tensor const& label) {
         torch::Tensor const condition = torch::one_hot(label, classes_).to(torch::kFloat32);
         torch::Tensor const h = torch::relu(decoder1_(torch::cat({z, condition}, 1)));

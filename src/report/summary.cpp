@@ -5,6 +5,7 @@
 #include "assay/base/version.hpp"
 #include "assay/report/output_file.hpp"
 #include "assay/store/array.hpp"
+#include "assay/usage/choose_partners.hpp"
 #include "assay/usage/columns.hpp"
 #include "assay/usage/score.hpp"
 #include "report/text.hpp"
@@ -129,10 +130,12 @@ std::string table(std::string const& name, usage::Audit const& audit, std::optio
                            : "-");
     text += row("p-value of no use at all", p_value_text(audit.p_value));
     text += row("reference", fmt::format("{} {}", audit.reference_total,
-                                         audit.ladder       ? "mixtures of suspects"
-                                         : audit.calibrated ? "partners, calibrated by reference models"
-                                         : audit.paired     ? "synthetic partners of the suspects"
-                                                            : "held-out samples"));
+                                         !audit.paired                  ? "held-out samples"
+                                         : audit.partners == "mixtures" ? "mixtures of suspects"
+                                         : audit.partners == "redrawn"  ? "suspects redrawn"
+                                                                        : "partners of the suspects"));
+    if (!audit.considered.empty())
+        text += row("self-tests by partners", usage::in_words(audit.considered));
     if (!audit.self_tests.empty())
         text += row("reference models", self_tests_text(audit.self_tests));
     text += row("AUC suspects vs reference", fmt::format("{:.3f} +- {:.3f}", audit.auc, audit.auc_se));

@@ -48,8 +48,6 @@ constexpr double kSmallestSlope = 0.25;
 constexpr double kRaisedErrors = 1.645;
 // How often members score as low as the reference's lowest tenth, over how often others do
 constexpr double kMembersThere = 0.1, kStepsOfMembersThere = 0.3;
-// What self-tests may say of reference models that used none, and must say of those that used all
-constexpr double kLargestSelfTest = 0.1, kWeakestSelfTest = 0.6;
 // Stricter than the audit's own level: the control must not fire by chance
 constexpr double kControlPValue = 0.01;
 // Suspects that the published pipeline is computed for: its scorer takes minutes beyond
@@ -282,7 +280,8 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     audit.confidence = options.confidence;
     audit.paired = input.paired;
     audit.calibrated = !unordered.references.empty();
-    audit.mixed = unordered.upper_rungs.has_value();
+    audit.partners = unordered.paired ? unordered.partners : "";
+    audit.considered = unordered.considered;
     audit.ladder = unordered.upper_rungs.has_value() && !audit.calibrated;
     for (std::size_t r = 0; r < ordered.references.size(); ++r)
         audit.self_tests.push_back(self_test(ordered.references, r));

@@ -3,9 +3,11 @@
 #include "assay/base/error.hpp"
 #include "assay/base/random.hpp"
 #include "assay/store/array.hpp"
+#include "assay/usage/choose_partners.hpp"
 #include "assay/usage/signal_info.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <span>
 
@@ -147,55 +149,103 @@ std::optional<DuciInput> read_duci(Handle const& file, Drawn const& suspects, Dr
     return input;
 }
 
-AuditInput read_from(Handle const& file, std::string const& reference, std::uint64_t limit,
-                     std::string const& origin) {
-    std::vector<std::string> const names = store::names_in(file, kSuspectSignals);
-    if (names.empty())
-        fail(Exit::data, "{}: no {}/* (nothing to fit). Is it a results file of a usage job?", origin,
-             kSuspectSignals);
-    bool const has_held_out = store::exists(file, kHeldOutSignals);
-    bool const has_partners = store::exists(file, kPartnerSignals);
-    bool const held_out = reference == "held_out" || (reference == "auto" && has_held_out);
-    if (!(held_out ? has_held_out : has_partners))
-        fail(Exit::data, "{}: no {} (the signals of non-members). Write {} or {}", origin,
-             held_out ? kHeldOutSignals : kPartnerSignals, kPartnerSignals, kHeldOutSignals);
+using Names = std::vector<std::string>;
 
-    AuditInput input;
-    input.paired = !held_out;
-    Drawn const suspects = draw_rows(file, kSuspectIds, limit, origin);
-    input.suspects = read_table(file, kSuspectSignals, names, suspects, origin);
-    Drawn const reference_rows = held_out ? draw_rows(file, kHeldOutIds, limit, origin) : suspects;
-    input.reference =
-        read_table(file, held_out ? kHeldOutSignals : kPartnerSignals, names, reference_rows, origin);
-    if (input.paired && store::exists(file, kRungSignals[1])) {
+// What to read
+struct Wanted {
+    std::string const &reference, &partners;
+    std::uint64_t limit = 0;
+    std::function<Names(Names const&)> scored; // of the signals in the file
+};
+
+bool holds(Handle const& file, Construction const& construction) {
+    bool const is_ladder = store::exists(file, kRungSignals[1]); // its partners and those given stand alike
+    return store::exists(file, construction.partners) &&
+           (construction.partners != kPartnerSignals ||
+            is_ladder == (construction.controls == kRungSignals[1]));
+}
+
+// Of the wanted constructions of partners those that the file has
+std::vector<Construction> constructions_in(Handle const& file, std::string const& wanted) {
+    std::vector<Construction> found;
+    for (Construction const& construction : kConstructions)
+        if ((wanted == "auto" || wanted == construction.name) && holds(file, construction))
+            found.push_back(construction);
+    return found;
+}
+
+// Partners, their partners, and what reference models say of them
+void read_partners(AuditInput& input, Handle const& file, Construction const& construction,
+                   Drawn const& suspects, std::string const& origin) {
+    Names const& names = input.suspects.names;
+    auto const read = [&](std::string const& group) {
+        return read_table(file, group, names, suspects, origin);
+    };
+    input.partners = construction.name;
+    input.reference = read(construction.partners);
+    if (construction.controls == kRungSignals[1]) {
         input.upper_rungs.emplace();
         for (std::size_t k = 1; k < kSteps; ++k)
-            (*input.upper_rungs)[k - 1] = read_table(file, kRungSignals[k], names, suspects, origin);
-    } else if (input.paired && store::exists(file, kControlSignals)) {
-        input.control = read_table(file, kControlSignals, names, suspects, origin);
+            (*input.upper_rungs)[k - 1] = read(kRungSignals[k]);
+    } else if (store::exists(file, construction.controls)) {
+        input.control = read(construction.controls);
     }
-    if (held_out)
-        input.duci = read_duci(file, suspects, reference_rows, origin);
     bool const compared = input.upper_rungs || input.control;
     for (std::size_t r = 0; compared && store::exists(file, of_reference(r, kSuspectSignals)); ++r) {
         ReferenceModel& model = input.references.emplace_back();
-        char const* const above = input.upper_rungs ? kRungSignals[1] : kControlSignals;
-        char const* const groups[] = {kSuspectSignals, kPartnerSignals, above};
-        for (std::size_t view = 0; view < model.views.size(); ++view)
-            model.views[view] = read_table(file, of_reference(r, groups[view]), names, suspects, origin);
+        model.views = {read(of_reference(r, kSuspectSignals)), read(of_reference(r, construction.partners)),
+                       read(of_reference(r, construction.controls))};
         model.member = read_flags(file, of_reference(r, kReferenceMember), suspects, origin);
     }
-    if (store::exists(file, kMemberSignals)) {
-        Drawn const members = draw_rows(file, kMemberIds, limit, origin);
-        input.members = read_table(file, kMemberSignals, names, members, origin);
-        input.member_ids = members.ids;
-    }
+}
+
+// One per construction of partners, or one with held-out samples
+std::vector<AuditInput> read_from(Handle const& file, Wanted const& wanted, std::string const& origin) {
+    Names const present = store::names_in(file, kSuspectSignals);
+    if (present.empty())
+        fail(Exit::data, "{}: no {}/* (nothing to fit). Is it a results file of a usage job?", origin,
+             kSuspectSignals);
+    Names const names = wanted.scored(present);
+    bool const has_held_out = store::exists(file, kHeldOutSignals);
+    bool const held_out = wanted.reference == "held_out" || (wanted.reference == "auto" && has_held_out);
+    std::vector<Construction> const constructions = constructions_in(file, wanted.partners);
+    if (held_out ? !has_held_out : constructions.empty())
+        fail(Exit::data, "{}: no {} (the signals of non-members). Write {} or {}", origin,
+             held_out                    ? std::string(kHeldOutSignals)
+             : wanted.partners == "auto" ? std::string(kPartnerSignals)
+                                         : wanted.partners + " partners",
+             kPartnerSignals, kHeldOutSignals);
+
+    AuditInput input;
+    input.paired = !held_out;
+    Drawn const suspects = draw_rows(file, kSuspectIds, wanted.limit, origin);
+    input.suspects = read_table(file, kSuspectSignals, names, suspects, origin);
     input.suspect_ids = suspects.ids;
     input.suspect_rows = suspects.rows;
+    Drawn const reference_rows = held_out ? draw_rows(file, kHeldOutIds, wanted.limit, origin) : suspects;
     input.reference_ids = reference_rows.ids;
     input.suspects_total = suspects.total;
     input.reference_total = reference_rows.total;
-    return input;
+    if (store::exists(file, kMemberSignals)) {
+        Drawn const members = draw_rows(file, kMemberIds, wanted.limit, origin);
+        input.members = read_table(file, kMemberSignals, names, members, origin);
+        input.member_ids = members.ids;
+    }
+    if (held_out) {
+        input.reference = read_table(file, kHeldOutSignals, names, reference_rows, origin);
+        input.duci = read_duci(file, suspects, reference_rows, origin);
+        return {std::move(input)};
+    }
+    std::vector<AuditInput> inputs(constructions.size(), input);
+    for (std::size_t c = 0; c < inputs.size(); ++c)
+        read_partners(inputs[c], file, constructions[c], suspects, origin);
+    return inputs;
+}
+
+AuditInput read_chosen(std::filesystem::path const& path, Wanted const& wanted) {
+    return store::in_file(path, Exit::data, "The file is damaged or of another kind: make it again", [&] {
+        return choose_partners(read_from(store::open_to_read(path), wanted, path.string()));
+    });
 }
 
 // A score of fewer signals than were asked for would pass for the one asked for
@@ -215,39 +265,27 @@ double or_nan(std::optional<double> value) {
 
 } // namespace
 
-AuditInput read_columns(std::filesystem::path const& path, std::string const& reference,
-                        std::uint64_t limit) {
-    return store::in_file(path, Exit::data, "The file is damaged or of another kind: make it again", [&] {
-        return read_from(store::open_to_read(path), reference, limit, path.string());
-    });
+AuditInput read_columns(std::filesystem::path const& path, std::string const& reference, std::uint64_t limit,
+                        std::string const& partners) {
+    return read_chosen(path, {reference, partners, limit, [](Names const& present) { return present; }});
 }
 
 AuditInput read_columns(std::filesystem::path const& path, job::Job const& job) {
-    AuditInput input =
-        read_columns(path, job.usage.reference, static_cast<std::uint64_t>(job.usage.fit_samples));
-    check_named(job, input.suspects.names, path);
-    std::vector<std::string> const unscored = unscored_signals(job.usage.signals, job.model.family);
-    std::vector<std::size_t> scored;
-    for (std::size_t k = 0; k < input.suspects.names.size(); ++k)
-        if (std::ranges::find(unscored, input.suspects.names[k]) == unscored.end())
-            scored.push_back(k);
-    if (scored.empty())
-        fail(Exit::usage,
-             "{}: usage.signals leaves none of its signals for the score ({}). Name some of them",
-             path.string(), fmt::join(input.suspects.names, ", "));
-    input.suspects = take_signals(input.suspects, scored);
-    input.reference = take_signals(input.reference, scored);
-    if (input.control)
-        input.control = take_signals(*input.control, scored);
-    if (input.upper_rungs)
-        for (SignalTable& rung : *input.upper_rungs)
-            rung = take_signals(rung, scored);
-    for (ReferenceModel& model : input.references)
-        for (SignalTable& view : model.views)
-            view = take_signals(view, scored);
-    if (input.members)
-        input.members = take_signals(*input.members, scored);
-    return input;
+    auto const scored = [&](Names const& present) {
+        check_named(job, present, path);
+        Names const unscored = unscored_signals(job.usage.signals, job.model.family);
+        Names left;
+        for (std::string const& name : present)
+            if (std::ranges::find(unscored, name) == unscored.end())
+                left.push_back(name);
+        if (left.empty())
+            fail(Exit::usage,
+                 "{}: usage.signals leaves none of its signals for the score ({}). Name some of them",
+                 path.string(), fmt::join(present, ", "));
+        return left;
+    };
+    return read_chosen(path, {job.usage.reference, job.usage.partners,
+                              static_cast<std::uint64_t>(job.usage.fit_samples), scored});
 }
 
 AuditOptions audit_options(job::Job const& job) {
@@ -318,9 +356,8 @@ store::Metrics metrics(Audit const& audit) {
     metrics.texts = {
         {"status", std::string(to_string(audit.status))},
         {"reason", audit.reason},
-        {"reference", audit.mixed    ? "mixtures"
-                      : audit.paired ? "partners"
-                                     : "held-out"},
+        {"reference", audit.paired ? audit.partners : "held-out"},
+        {"considered_partners", in_words(audit.considered)},
         {"signals", fmt::format("{}", fmt::join(audit.signals, " "))},
         {"dropped_signals", fmt::format("{}", fmt::join(audit.dropped, " "))},
         {"duci_mismatch", duci ? fmt::format("{}", fmt::join(duci->mismatch, "; ")) : std::string()}};

@@ -151,14 +151,9 @@ data::Samples read_for_mixing(data::View const& suspects, Neighbourhoods& neighb
     return suspects.read(positions);
 }
 
-std::array<data::Samples, kRungs> make_rungs(data::Samples const& read, data::DatasetInfo const& info,
-                                             std::uint64_t seed) {
-    std::array<data::Samples, kRungs> rungs;
-    rungs[0] = data::part_of(read, 0, kRungs);
+void mix_rungs(std::span<data::Samples, kRungs> samples, data::DatasetInfo const& info, std::uint64_t seed) {
     for (std::size_t k = 1; k < kRungs; ++k)
-        rungs[k] = halfway(rungs[k - 1], data::part_of(read, k, kRungs), info, seed,
-                           fmt::format("ladder step {}", k));
-    return rungs;
+        samples[k] = halfway(samples[k - 1], samples[k], info, seed, fmt::format("ladder step {}", k));
 }
 
 } // namespace assay::usage

@@ -90,7 +90,7 @@ std::vector<std::string> statements(Audit const& audit, bool held_out) {
             "reports much more, classes are numbered or samples prepared otherwise than in its training.",
             100 * audit.suspects_accuracy, 100 * audit.reference_accuracy));
     result.push_back("Near-copies of suspects elsewhere in the training data count as use.");
-    if (!held_out && !audit.mixed)
+    if (!held_out && audit.partners != "mixtures")
         result.back() +=
             " The model is assumed not to be trained on the generator's output, nor the generator made "
             "from the model.";

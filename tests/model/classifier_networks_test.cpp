@@ -157,3 +157,19 @@ TEST(ClassifierNetworks, RefuseSamplesTheyCannotSee) {
         expect_in(refused(vectors), {name, "64"});
     }
 }
+
+// -(1 - s) log p_y - s/K sum log p (Szegedy et al. 2016, Sec. 7); the label's own loss in evaluation
+TEST(ClassifierNetworks, SmoothLabelsInTraining) {
+    job::Network smooth = options("mlp", 8);
+    smooth.label_smoothing = 0.3;
+    auto const network = make_classifier(smooth, images(1, 8, 8), 5, 1);
+    Batch const batch{{1, 2}, ramp({2, 1, 8, 8}), torch::tensor({0, 3})};
+    torch::Tensor const log_p = network->logits(batch.x).log_softmax(1);
+    for (std::int64_t i = 0; i < 2; ++i) {
+        double const own = log_p[i][i == 0 ? 0 : 3].item<double>(), all = log_p[i].mean().item<double>();
+        network->train();
+        EXPECT_NEAR(network->loss(batch, 1).loss[i].item<double>(), -0.7 * own - 0.3 * all, 1e-5);
+        network->eval();
+        EXPECT_NEAR(network->loss(batch, 1).loss[i].item<double>(), -own, 1e-5);
+    }
+}

@@ -99,8 +99,8 @@ TEST(Redraw, KeepsTheDistributionAndSomeOfTheSample) {
     torch::Tensor const x = Gaussian::mean(1) + Gaussian::kDeviation * noise(4, 5000, 7);
     double before = 1;
     for (double strength : {0.05, 0.2, 0.6}) {
-        torch::Tensor const drawn =
-            redraw(model, x, labels(4, 1), ids_of(4), 3, "test", {.strength = strength, .steps = 50});
+        torch::Tensor const drawn = redraw(model, x, labels(4, 1), ids_of(4),
+                                           {.strength = strength, .steps = 50, .seed = 3, .purpose = "test"});
         EXPECT_NEAR(drawn.mean().item<double>(), Gaussian::mean(1), 0.01) << strength;
         EXPECT_NEAR(drawn.std().item<double>(), Gaussian::kDeviation, 0.015) << strength;
         torch::Tensor const a = x - x.mean(), b = drawn - drawn.mean();
@@ -116,7 +116,8 @@ TEST(Redraw, DrawsBySeedPurposeAndId) {
     torch::Tensor const x = torch::full({3, 6}, 0.1);
     auto const drawn = [&](std::vector<std::uint64_t> const& ids, std::uint64_t seed, char const* purpose) {
         return redraw(model, x.slice(0, 0, static_cast<std::int64_t>(ids.size())),
-                      labels(static_cast<std::int64_t>(ids.size()), 0), ids, seed, purpose, {});
+                      labels(static_cast<std::int64_t>(ids.size()), 0), ids,
+                      {.seed = seed, .purpose = purpose});
     };
     torch::Tensor const all = drawn({4, 9, 2}, 1, "a");
     EXPECT_TRUE(torch::equal(drawn({9}, 1, "a")[0], all[1]));

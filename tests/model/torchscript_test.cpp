@@ -169,3 +169,44 @@ TEST(CheckClassifier, RefusesUnusableFeatures) {
     expect_in(with("x.flatten(1).double()"), {kOrigin, "features", "float32"});
     expect_in(with("x.flatten(1) / 0"), {kOrigin, "features", "NaN or infinity"});
 }
+
+namespace {
+
+// The message with which a generator of this forward() is refused, on images 4 and 9
+std::string redraw_refusal(std::string const& expression) {
+    auto const redrawer =
+        load_redrawer(saved({"def forward(self, x, noise, label):\n    return " + expression + "\n"}),
+                      kOrigin, torch::kCPU);
+    return error_of(Exit::data, [&] {
+        redrawer->redraw_images(two_images() / 2, torch::tensor({0, 1}), {4, 9},
+                                {.seed = 1, .purpose = "test"});
+    });
+}
+
+} // namespace
+
+TEST(ScriptRedrawer, GetsNoiseThatBelongsToTheSample) {
+    auto const redrawer = load_redrawer(saved({"def forward(self, x, noise, label):\n    return "
+                                               "torch.sigmoid(x + noise + label.view(-1, 1, 1, 1))\n"}),
+                                        kOrigin, torch::kCPU);
+    torch::Tensor const x = two_images() / 2, label = torch::tensor({0, 1});
+    auto const redrawn = [&](std::vector<std::uint64_t> const& ids, std::uint64_t seed, char const* purpose) {
+        std::int64_t const first = ids.size() == 2 ? 0 : 1;
+        return redrawer->redraw_images(x.slice(0, first), label.slice(0, first), ids,
+                                       {.seed = seed, .purpose = purpose});
+    };
+    torch::Tensor const both = redrawn({4, 9}, 1, "test");
+    EXPECT_TRUE(torch::equal(redrawn({9}, 1, "test")[0], both[1]));
+    EXPECT_FALSE(torch::equal(redrawn({9}, 2, "test")[0], both[1]));
+    EXPECT_FALSE(torch::equal(redrawn({9}, 1, "other")[0], both[1]));
+    EXPECT_FALSE(torch::equal(redrawn({8}, 1, "test")[0], both[1]));
+}
+
+TEST(ScriptRedrawer, RefusesAnswersThatAreNoImages) {
+    expect_in(redraw_refusal("x.flatten(1)"), {kOrigin, "[2, 4]", "[2, 1, 2, 2]"});
+    expect_in(redraw_refusal("x.double()"), {kOrigin, "double", "float32"});
+    expect_in(redraw_refusal("x * 2 * label.view(-1, 1, 1, 1) + x"), {kOrigin, "sample 9", "[0, 1]"});
+    expect_in(redraw_refusal("x / 0"), {kOrigin, "sample 4"});
+    expect_in(error_of(Exit::data, [] { load_redrawer(saved({}), kOrigin, torch::kCPU); }),
+              {kOrigin, "no method forward(x, noise, label)", "generator"});
+}

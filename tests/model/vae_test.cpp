@@ -1,6 +1,7 @@
 // The bound and the code of the "vae" generator, against closed forms and integrals
 #include "assay/model/encoder.hpp"
 #include "assay/model/generator_networks.hpp"
+#include "assay/model/redrawer.hpp"
 
 #include <gtest/gtest.h>
 
@@ -75,6 +76,17 @@ double normal_density(double z, double mean, double variance) {
 }
 
 } // namespace
+
+TEST(Vae, RedrawsWhatTheMeanOfTheCodeIsDecodedTo) {
+    auto const network = small_vae();
+    fix_normals(*network, 0.7, std::log(0.25));
+    Batch const batch = batch_of(3);
+    torch::Tensor const images =
+        dynamic_cast<Redrawer&>(*network).redraw_images(batch.x, batch.y, batch.ids, {});
+    ASSERT_EQ(images.sizes(), batch.x.sizes());
+    for (std::int64_t i = 0; i < 3; ++i)
+        EXPECT_TRUE(torch::allclose(images[i].flatten(), decoded(*network, 0.7, i % 2), 1e-5, 1e-6)) << i;
+}
 
 TEST(Vae, BoundIsClosedWhereTheCodeIsNotUsed) {
     auto const network = small_vae();

@@ -14,7 +14,7 @@ import numpy as np
 ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
                "OMP_NUM_THREADS": "1", "ASSAY_LOG": "info"}
 # Everything that must not depend on ranks or interruptions; the root's attributes name the run
-GROUPS = ("/samples", "/signals", "/metrics", "/truth", "/ledger", "/references", "/controls")
+GROUPS = ("/samples", "/signals", "/metrics", "/truth", "/ledger", "/references", "/redrawn", "/redrawn_2")
 options = None
 
 

@@ -1,4 +1,6 @@
 """The same job gives the same bytes on 1, 2, 3 and 4 ranks."""
+import h5py
+
 import common
 
 
@@ -31,6 +33,8 @@ class Ranks(common.ProgramTest):
         self.compare("usage.reference=partners", "generator.network=ddpm", "generator.width=8", "generator.epochs=1",
                      "generator.batch_size=40", "usage.references.count=4", "usage.references.network=mlp",
                      "usage.references.width=8", "usage.references.epochs=1")
+        with h5py.File(self.folder / "0/results.h5") as file:
+            self.assertIn("mixtures: none", file["metrics/usage"].attrs["considered_partners"].decode())
         for ranks in (1, 2, 3, 4):
             self.assertEqual(common.differences(self.folder / "0/partners.h5", self.folder / f"{ranks}/partners.h5",
                                                 ("/samples", "/ledger")), "")

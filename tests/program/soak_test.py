@@ -20,13 +20,21 @@ import common
 LIMIT = 300  # seconds; what takes longer hangs
 JOB = ("--set", "model.train.network=mlp", "--set", "model.train.checkpoint_every=1", "--set", "usage.augmentations=24",
        "--set", "compute.shard_size=16")
+# With redrawn partners and reference models, in whose making the kills shall strike
+CALIBRATED = ("--set", "usage.reference=partners", "--set", "model.train.epochs=1", "--set", "usage.augmentations=2",
+              "--set", "generator.network=ddpm", "--set", "generator.width=8", "--set", "generator.epochs=3",
+              "--set", "generator.batch_size=40", "--set", "generator.checkpoint_every=1",
+              "--set", "usage.references.count=4", "--set", "usage.references.network=cnn",
+              "--set", "usage.references.width=8", "--set", "usage.references.epochs=15",
+              "--set", "usage.references.checkpoint_every=1")
 
 
 class Run:
     """A run under mpirun, its error output kept as it comes."""
 
     def __init__(self, job, output, ranks, resume):
-        command = common.command(["run", job, "--output", output, *JOB, *(["--resume"] if resume else [])], ranks)
+        settings = JOB + (CALIBRATED if common.options.calibrated else ())
+        command = common.command(["run", job, "--output", output, *settings, *(["--resume"] if resume else [])], ranks)
         self.process = subprocess.Popen(command, env=common.ENVIRONMENT, text=True, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE)
         self.begun = threading.Event()
@@ -59,12 +67,26 @@ def state_of(output):
             done = file["ledger/shard_done"][:]
         marked = int(done.sum())
         return marked, ("first shards" if marked == 0 else "in the pass" if marked < len(done) else "reducing")
-    return 0, "training" if (output / "target.ckpt").exists() else "before the first checkpoint"
+    for made, moment in (("references", "training references"), ("partners.h5.partial", "making partners"),
+                         ("generator.ckpt", "training the generator"), ("target.ckpt", "training")):
+        if (output / made).exists():
+            return 0, moment
+    return 0, "before the first checkpoint"
+
+
+def digests(output):
+    """Of what a run leaves."""
+    return [common.digest(output / name) for name in ("results.h5", "partners.h5") if (output / name).exists()]
+
+
+# Moments that the kills are for: --calibrated or not
+WANTED = {False: ("in the pass",), True: ("training the generator", "making partners", "training references")}
 
 
 class Soak:
     def __init__(self, job, whole, duration, kills, seed):
         self.job, self.whole, self.duration, self.kills = job, whole, duration, kills
+        self.wanted = WANTED[common.options.calibrated]
         self.random, self.lock = random.Random(seed), threading.Lock()
         self.tally, self.chains, self.late, self.kept = collections.Counter(), 0, 0, 0
 
@@ -80,12 +102,12 @@ class Soak:
         print(f"kill {number}: {whom} of {ranks} ranks, {moment}, {marked} shards marked", flush=True)
 
     def enough(self):
-        """So many kills as asked for, and more (up to ten times as many) while chance spared the pass itself."""
+        """So many kills as asked for, and more (up to ten times as many) while chance spared what they are for."""
         with self.lock:
-            return self.tally.total() >= (self.kills if self.in_pass() else 10 * self.kills)
+            return self.tally.total() >= (self.kills if self.struck_wanted() else 10 * self.kills)
 
-    def in_pass(self):
-        return self.tally["in the pass", "one"] + self.tally["in the pass", "all"]
+    def struck_wanted(self):
+        return sum(self.tally[moment, whom] for moment in self.wanted for whom in ("one", "all"))
 
     def kill_once(self, output, resume):
         """False if the run was over before."""
@@ -103,7 +125,7 @@ class Soak:
                     pass  # over meanwhile
         code = run.wait()
         if (output / "results.h5").exists():
-            assert common.digest(output / "results.h5") == self.whole, "a finished file with other bytes"
+            assert digests(output) == self.whole, "a finished file with other bytes"
             with self.lock:
                 self.late += 1
             return False
@@ -116,7 +138,7 @@ class Soak:
         marked, _ = state_of(output)
         run = Run(self.job, output, self.draw(lambda r: r.choice((1, 2, 3, 4))), True)
         assert run.wait() == 0, run.errors[-600:]
-        assert common.digest(output / "results.h5") == self.whole, "other bytes"
+        assert digests(output) == self.whole, "other bytes"
         with h5py.File(output / "results.h5") as file:
             kept = int(file.attrs["shards_resumed"])
         assert kept == marked, f"{kept} shards kept of {marked} marked"
@@ -139,7 +161,8 @@ class Soak:
             number += 1
 
     def print_tally(self):
-        moments = ("before the first checkpoint", "training", "first shards", "in the pass", "reducing")
+        moments = ("before the first checkpoint", "training", "training the generator", "making partners",
+                   "training references", "first shards", "in the pass", "reducing")
         print("\n| moment | one rank killed | all ranks killed |\n|---|---|---|")
         for moment in moments:
             print(f"| {moment} | {self.tally[moment, 'one']} | {self.tally[moment, 'all']} |")
@@ -152,6 +175,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--assay", required=True)
     parser.add_argument("--mpirun", default="mpirun")
+    parser.add_argument("--calibrated", action="store_true", help="a job with redrawn partners and reference models")
     parser.add_argument("--kills", type=int, default=6)
     parser.add_argument("--workers", type=int, default=1, help="runs killed at a time")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="of the moments")
@@ -165,7 +189,7 @@ def main():
         whole.begun.wait(LIMIT)
         begin = time.monotonic()
         assert whole.wait() == 0, whole.errors
-        soak = Soak(job, common.digest(folder / "whole/results.h5"), time.monotonic() - begin, options.kills,
+        soak = Soak(job, digests(folder / "whole"), time.monotonic() - begin, options.kills,
                     options.seed)
         with concurrent.futures.ThreadPoolExecutor(options.workers) as workers:
             folders = [folder / f"worker{n}" for n in range(options.workers)]
@@ -173,7 +197,7 @@ def main():
                 made.mkdir()
             list(workers.map(soak.worker, folders))
         soak.print_tally()
-    return soak.in_pass() == 0  # then nothing was shown
+    return soak.struck_wanted() == 0  # then nothing was shown
 
 
 if __name__ == "__main__":

@@ -63,6 +63,18 @@ class Denoiser(torch.nn.Module):
         return torch.tanh(self.body(x_t) + 0.3 * self.label(label) + 0.3 * self.time(t))
 
 
+class Blur(torch.nn.Module):
+    """Redraws an image as the mean of itself, its neighbours to the right, and a little noise."""
+
+    def forward(self, x, noise, label):
+        return (0.5 * x + 0.5 * x.roll(1, 3) + 0.1 * noise).clamp(0, 1)
+
+
+class Restless(torch.nn.Module):
+    def forward(self, x, noise, label):
+        return torch.rand_like(x)
+
+
 JOB = """
 [job]
 seed = 3
@@ -185,6 +197,50 @@ class TorchScript(common.ProgramTest):
             for signal, values in expected.items():
                 np.testing.assert_allclose(file["signals"][signal][:], values.numpy(), rtol=1e-3, atol=1e-4)
             self.assertEqual(file["signals/pia"].attrs["larger_means"], b"member")
+
+    def test_redrawn_by_a_generator_of_ones_own(self):
+        x, _ = self.make_samples()
+        torch.jit.save(torch.jit.script(Blur()), str(self.folder / "blur.pt"))
+        torch.jit.save(torch.jit.script(Restless()), str(self.folder / "restless.pt"))
+        job = common.make_job(self.folder)
+        sets = {"usage.reference": "partners", "dataset.suspect_count": 0, "model.train.epochs": 1, "model.train.filler": "", "model.train.set_size": 0,
+                "generator.network": "torchscript"}
+        arguments = [a for key, value in sets.items() for a in ("--set", f"{key}={value}")]
+
+        def blurred_by(name):
+            return ("--set", f"generator.file={self.folder}/{name}.pt")
+
+        common.assay("check", job, *arguments, *blurred_by("blur"))
+        common.assay("run", job, *arguments, *blurred_by("blur"), "--output", self.folder / "out", ranks=2)
+        with h5py.File(self.folder / "out/partners.h5") as file:
+            once, twice = (file[f"{group}/value"][:].reshape(x.shape) for group in ("partners", "partners_2"))
+        blurred = (0.5 * x + 0.5 * x.roll(1, 3)).numpy()
+        inside = (blurred > 0.45) & (blurred < 0.55)
+        left = (once - blurred)[inside]
+        self.assertLess(abs(left.mean()), 0.02)
+        self.assertAlmostEqual(left.std(), 0.1, delta=0.01)
+        again = 0.5 * once + 0.5 * np.roll(once, 1, 3)
+        inside = (again > 0.45) & (again < 0.55)
+        self.assertAlmostEqual((twice - again)[inside].std(), 0.1, delta=0.01)
+        done = common.assay("check", job, *arguments, *blurred_by("restless"), code=65)
+        self.assertRegex(done.stderr, "restless.pt.*differs from call to call")
+
+        # The file serves other jobs on the same suspects, and no others
+        arguments = [a for a in arguments if "generator." not in a and a != "--set"]
+        given = [a for s in arguments + [f"dataset.partners={self.folder}/out/partners.h5"] for a in ("--set", s)]
+        common.assay("run", job, *given, "--output", self.folder / "again")
+        self.assertEqual(common.differences(self.folder / "out/results.h5", self.folder / "again/results.h5"), "")
+        with h5py.File(self.folder / "out/partners.h5") as file, h5py.File(self.folder / "other.h5", "w") as other:
+            for name in ("partners/value", "partners_2/value", "samples/id"):
+                other[name] = file[name][:]
+            other["samples/id"][5] = 1
+        done = common.assay("check", job, *given, "--set", f"dataset.partners={self.folder}/other.h5", code=65)
+        self.assertRegex(done.stderr, r"other.h5: /samples/id is 1 in row 5 \(the suspect there is 38")
+        with h5py.File(self.folder / "other.h5", "r+") as other:
+            other["samples/id"][5] = 38
+            other["partners_2/value"][7, 3] = 1.5
+        done = common.assay("check", job, *given, "--set", f"dataset.partners={self.folder}/other.h5", code=65)
+        self.assertRegex(done.stderr, r"/partners_2/value holds 1.5 in row 7")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 #include "assay/base/random.hpp"
 #include "assay/base/stats.hpp"
 #include "assay/usage/audit.hpp"
+#include "assay/usage/choose_partners.hpp"
 
 #include <gtest/gtest.h>
 
@@ -239,6 +240,48 @@ TEST(CalibratedAudit, RefusesTablesThatDoNotFit) {
                   input.references[1].views[2].columns[1].pop_back();
               }).find("suspects on a reference model"),
               std::string::npos);
+}
+
+// The same world with partners that every model remembers, or to which every other model answers otherwise
+// than to suspects
+AuditInput with_partners(AuditInput input, std::string const& name, double remembered, double otherwise) {
+    input.partners = name;
+    for (std::size_t r = 0; r < input.references.size(); ++r)
+        for (Values& column : input.references[r].views[1].columns)
+            for (std::size_t i = 0; i < column.size(); ++i)
+                column[i] += (input.references[r].member[i] ? remembered : 0) - (r % 2 == 0 ? otherwise : 0);
+    return input;
+}
+
+TEST(ChoosePartners, TakesThoseWhoseSelfTestsComeNearest) {
+    AuditInput const world = audited({.n = 2000});
+    AuditInput const good = with_partners(world, "good", 0, 0),
+                     remembered = with_partners(world, "remembered", 5, 0),
+                     shifted = with_partners(world, "shifted", 0, 6);
+    AuditInput const chosen = choose_partners({shifted, remembered, good});
+    EXPECT_EQ(chosen.partners, "good");
+    ASSERT_EQ(chosen.considered.size(), 3U);
+    EXPECT_GT(chosen.considered[0].mean.none, kLargestSelfTest);
+    EXPECT_LT(chosen.considered[1].mean.none, 0.05);
+    EXPECT_LT(chosen.considered[1].mean.all, kWeakestSelfTest);
+    // One that finds use where there is none is worse than one that finds too little
+    EXPECT_EQ(choose_partners({shifted, remembered}).partners, "remembered");
+    EXPECT_EQ(in_words(chosen.considered).find("shifted: none 0."), 0U);
+    AuditInput const alone = choose_partners({shifted});
+    EXPECT_EQ(alone.partners, "shifted");
+    EXPECT_TRUE(alone.considered.empty());
+    Audit const audit = audit_usage(chosen, {.bootstrap = 50});
+    EXPECT_EQ(audit.partners, "good");
+    EXPECT_EQ(audit.considered.size(), 3U);
+}
+
+TEST(ChoosePartners, TakesTheFirstWithoutReferenceModels) {
+    AuditInput a = audited({.n = 300}), b = a;
+    a.partners = "a";
+    b.partners = "b";
+    a.references.clear();
+    b.references.clear();
+    EXPECT_EQ(choose_partners({b, a}).partners, "b");
 }
 
 // Rows in another order are the same audit

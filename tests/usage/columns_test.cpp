@@ -50,9 +50,10 @@ class HandWritten {
             path);
         return *this;
     }
-    AuditInput read(std::string const& reference, std::uint64_t limit = 1 << 20) {
+    AuditInput read(std::string const& reference, std::uint64_t limit = 1 << 20,
+                    std::string const& partners = "auto") {
         file_.close();
-        return read_columns(path_, reference, limit);
+        return read_columns(path_, reference, limit, partners);
     }
     // The message with which it is refused, which must name the file
     std::string refusal(std::string const& reference = "auto") {
@@ -105,6 +106,8 @@ Audit full_audit() {
     audit.control = Control{};
     audit.control->score_shift = 0.0625;
     audit.paired = true;
+    audit.partners = "redrawn";
+    audit.considered = {{"redrawn", {.none = 0.0625, .all = 0.75}}, {"mixtures", {.none = 0, .all = 0.125}}};
     return audit;
 }
 
@@ -166,6 +169,51 @@ TEST(ReadColumns, ReadsALadder) {
         EXPECT_EQ((*input.upper_rungs)[k].columns, (Columns{{1, 2, static_cast<double>(k + 2)}, {7, 8, 9}}));
     expect_in(with_partners(dir).column("/partners_2/loss", Values{1, 2, 3}).refusal(),
               {"/partners_2/margin"});
+}
+
+// Three suspects with mixtures and redrawn partners; two of three reference models had seen each
+HandWritten with_both(TempDir const& dir, bool references) {
+    HandWritten file = suspects(dir);
+    auto const both_signals = [&](std::string const& group, float value) {
+        file.column(group + "/loss", Values{value, value + 1, value - 1})
+            .column(group + "/margin", Values{value, value + 2, value - 2});
+    };
+    float value = 10;
+    for (std::string const group :
+         {"/partners", "/partners_2", "/partners_3", "/partners_4", "/redrawn", "/redrawn_2"})
+        both_signals(group, value++);
+    for (std::size_t r = 0; references && r < 3; ++r) {
+        for (std::string const group : {"/signals", "/partners", "/partners_2", "/redrawn", "/redrawn_2"})
+            both_signals(of_reference(r, group), value++);
+        std::vector<std::uint8_t> member(3, 0);
+        member[r] = 1;
+        file.column(of_reference(r, "/member"), member);
+    }
+    return file;
+}
+
+TEST(ReadColumns, TellsConstructionsOfPartnersApart) {
+    TempDir const dir;
+    for (char const* wanted : {"auto", "redrawn"}) {
+        AuditInput const redrawn = with_both(dir, false).read("partners", 1000, wanted);
+        EXPECT_EQ(redrawn.partners, "redrawn");
+        EXPECT_EQ(redrawn.reference.columns, (Columns{{14, 15, 13}, {14, 16, 12}}));
+        ASSERT_TRUE(redrawn.control);
+        EXPECT_EQ(redrawn.control->columns[0], (std::vector<double>{15, 16, 14}));
+        EXPECT_TRUE(redrawn.considered.empty());
+    }
+    AuditInput const mixtures = with_both(dir, true).read("partners", 1000, "mixtures");
+    EXPECT_EQ(mixtures.partners, "mixtures");
+    EXPECT_EQ(mixtures.reference.columns[0], (std::vector<double>{10, 11, 9}));
+    ASSERT_EQ(mixtures.references.size(), 3U);
+    EXPECT_EQ(mixtures.references[1].views[2].columns[0], (std::vector<double>{23, 24, 22}));
+    AuditInput const considered = with_both(dir, true).read("partners");
+    ASSERT_EQ(considered.considered.size(), 2U);
+    EXPECT_EQ(considered.considered[0].partners, "redrawn");
+    EXPECT_EQ(considered.considered[1].partners, "mixtures");
+    EXPECT_EQ(with_partners(dir).read("partners").partners, "given");
+    expect_in(error_of(Exit::data, [&] { with_partners(dir).read("partners", 1000, "redrawn"); }),
+              {"redrawn partners"});
 }
 
 TEST(ReadColumns, TakesHeldOutSamplesWithTheirOwnIds) {
@@ -365,7 +413,8 @@ TEST(Metrics, SayInWordsWhatWasCompared) {
     std::map<std::string, std::string> const text(texts.begin(), texts.end());
     EXPECT_EQ(text.at("status"), "estimated");
     EXPECT_EQ(text.at("reason"), "all is well");
-    EXPECT_EQ(text.at("reference"), "partners");
+    EXPECT_EQ(text.at("reference"), "redrawn");
+    EXPECT_EQ(text.at("considered_partners"), "redrawn: none 0.06, all 0.75; mixtures: none 0.00, all 0.12");
     EXPECT_EQ(text.at("signals"), "loss margin");
     EXPECT_EQ(text.at("dropped_signals"), "logit");
 }

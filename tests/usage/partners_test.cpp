@@ -86,6 +86,15 @@ std::vector<float> floats_in(Samples const& samples) {
     return values;
 }
 
+// Rungs of what read_for_mixing() reads
+std::array<Samples, kRungs> make_rungs(Samples const& read, DatasetInfo const& info, std::uint64_t seed) {
+    std::array<Samples, kRungs> rungs;
+    for (std::size_t k = 0; k < kRungs; ++k)
+        rungs[k] = part_of(read, k, kRungs);
+    mix_rungs(rungs, info, seed);
+    return rungs;
+}
+
 } // namespace
 
 // All pairs compared, by the definition

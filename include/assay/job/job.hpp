@@ -43,7 +43,7 @@ struct General {
 };
 
 struct Dataset {
-    std::string suspects, held_out;
+    std::string suspects, held_out, partners;
     std::int64_t suspect_count = 0, held_out_count = 0, classes = 0;
     std::vector<double> mean, deviation;
     double label_noise = 0;
@@ -54,6 +54,9 @@ struct Dataset {
               "data set file certainly not used in training; empty = none");
         visit("held_out_count", held_out_count, at_least(0), "samples",
               "random subset of that size; 0 = all that is left");
+        visit("partners", partners, any(), "path",
+              "partners of the suspects made before, or elsewhere (docs/results.md, partners.h5); empty = "
+              "none");
         visit("classes", classes, in(0, 1e6), "", "number of classes; 0 = largest label + 1");
         visit("mean", mean, any(), "", "per channel, subtracted after scaling bytes to [0, 1]; empty = 0");
         visit("deviation", deviation, any(), "", "per channel, divided by; empty = 1");
@@ -108,6 +111,7 @@ struct Optimisation {
 struct Network : Optimisation {
     std::string norm = "group", filler;
     std::int64_t width = 0, pool = 0, levels = 16, set_size = 0;
+    double label_smoothing = 0;
     char const* section = "model.train"; //!< of the job file, for messages
     void fields(auto&& visit) {
         visit("network", network,
@@ -121,6 +125,8 @@ struct Network : Optimisation {
               "made, transformer, ddpm, ddpm_mlp: side of the squares whose mean becomes one value; 0 = the "
               "network's own (ddpm 1, others 2)");
         visit("levels", levels, in(2, 256), "", "made, transformer: grey levels that a token tells apart");
+        visit("label_smoothing", label_smoothing, in(0, 0.99), "share",
+              "mlp, cnn, resnet18: probability that is spread over all classes in training");
         visit("set_size", set_size, at_least(0), "samples",
               "training set size, the suspects in it topped up with filler; 0 = with filler as many as "
               "suspects, without none");
@@ -204,10 +210,12 @@ struct Generator : Optimisation {
         learning_rate = 1e-3;
     }
     void fields(auto&& visit) {
-        visit("network", network, one_of({"", "vae", "gan", "ddpm"}), "",
-              "built-in generator, conditioned on the label; empty = none");
+        visit("network", network, one_of({"", "vae", "gan", "ddpm", "torchscript"}), "",
+              "generator, conditioned on the label; empty = none; torchscript: what redraws partners, not "
+              "built in");
         visit("file", file, any(), "path",
-              "checkpoint of a generator trained before by the same network's section; empty = train it");
+              "checkpoint of a generator trained before by the same network's section, or the TorchScript; "
+              "empty = train it");
         visit("width", width, in(0, 4096), "", "channels or hidden units; 0 = the network's own");
         visit("latent", latent, in(0, 4096), "", "vae, gan: latent dimensions; 0 = the network's own");
         visit("timesteps", timesteps, in(2, 10000), "", "ddpm: steps of the noise schedule");
@@ -257,7 +265,7 @@ struct Output {
 struct Usage {
     std::vector<std::string> signals = {"default"};
     std::int64_t augmentations = 8, bootstrap = 200, fit_samples = 1 << 18;
-    std::string reference = "auto", scorer = "zsum";
+    std::string reference = "auto", partners = "auto", scorer = "zsum";
     double confidence = 0.95, redraw_strength = 0.5;
     void fields(auto&& visit) {
         visit("signals", signals, any(), "",
@@ -266,6 +274,10 @@ struct Usage {
         visit("augmentations", augmentations, in(2, 64), "", "shifted and mirrored versions per sample");
         visit("reference", reference, one_of({"auto", "held_out", "partners"}), "",
               "non-members; auto: held_out where the job names it");
+        visit(
+            "partners", partners, one_of({"auto", "mixtures", "redrawn"}), "",
+            "auto: redrawn where the job has a generator or dataset.partners, else mixtures; with reference "
+            "models both, of which self-tests choose");
         visit("redraw_strength", redraw_strength, in(0.05, 1), "share",
               "with a generator: of its time that noise takes when it redraws suspects as partners");
         visit("scorer", scorer, one_of({"zsum", "logistic"}), "",
@@ -400,8 +412,15 @@ struct Job {
     bool uses_partners() const {
         return usage.reference == "partners" || (usage.reference == "auto" && dataset.held_out.empty());
     }
-    //! Are these redrawn by a generator (else: mixtures of suspects)?
-    bool redraws() const { return uses_partners() && !generator.network.empty(); }
+    //! Are there partners that a generator, or somebody else, made?
+    bool redraws() const {
+        return uses_partners() && usage.partners != "mixtures" &&
+               !(generator.network.empty() && dataset.partners.empty());
+    }
+    //! Are there partners that are mixtures of suspects?
+    bool mixes() const {
+        return uses_partners() && usage.partners != "redrawn" && (!redraws() || references.count > 0);
+    }
     //! For Boost.Serialization: the job travels from root to all ranks.
     template <class Archive>
     void serialize(Archive& archive, unsigned /*version*/) {

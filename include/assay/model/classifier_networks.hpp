@@ -8,12 +8,13 @@
 
 namespace assay::model {
 
-//! Trained by the cross-entropy of the label.
+//! Trained by the cross-entropy of the label, smoothed where that is asked for (Szegedy et al. 2016).
 class ClassifierNetwork : public Network, public Classifier {
   public:
     torch::Tensor logits(torch::Tensor const& x) override { return logits_and_features(x).first; }
     bool has_features() const override { return true; }
     SampleLoss loss(Batch const& batch, std::uint64_t draws) override;
+    double label_smoothing = 0; //!< probability spread over all classes, in training mode
 };
 
 //! Local. "mlp" (two hidden layers), "cnn" (two convolutions, one hidden layer) or "resnet18" (CIFAR-style

@@ -2,12 +2,12 @@
 #pragma once
 
 #include "assay/model/batch.hpp"
+#include "assay/model/redrawer.hpp"
 
 #include "assay/model/torch.hpp"
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace assay::model {
@@ -58,17 +58,9 @@ torch::Tensor denoising_loss(Diffusion& model, torch::Tensor const& x, torch::Te
 torch::Tensor ddim_sample(Diffusion& model, torch::Tensor const& noise, torch::Tensor const& label,
                           std::int64_t steps, double guidance);
 
-//! How samples are redrawn.
-struct Redraw {
-    double strength = 0.5;   //!< up to which share of the T steps noise is added, in (0, 1]
-    std::int64_t steps = 12; //!< of sampling, back from there; 1 <= steps <= strength T
-};
-
 //! Local. Samples [B, ...], as encode() gives them, noised up to a time and denoised from there under their
-//! labels by the stochastic sampler (SDEdit, Meng et al. 2022; Song et al. 2021, Eq. 12 and 16 with eta = 1):
-//! their like, not themselves. Noise belongs to (seed, purpose, ids[i]).
+//! labels by the stochastic sampler (SDEdit, Meng et al. 2022; Song et al. 2021, Eq. 12 and 16 with eta = 1).
 torch::Tensor redraw(Diffusion& model, torch::Tensor const& x, torch::Tensor const& label,
-                     std::vector<std::uint64_t> const& ids, std::uint64_t seed, std::string_view purpose,
-                     Redraw const& options);
+                     std::vector<std::uint64_t> const& ids, Redraw const& how);
 
 } // namespace assay::model

@@ -4,6 +4,7 @@
 #include "assay/model/autoregressive.hpp"
 #include "assay/model/classifier.hpp"
 #include "assay/model/diffusion.hpp"
+#include "assay/model/redrawer.hpp"
 
 #include <functional>
 #include <string>
@@ -27,6 +28,11 @@ std::unique_ptr<Autoregressive> load_autoregressive(std::string const& bytes, st
 //! answer of another shape or type.
 std::unique_ptr<Diffusion> load_diffusion(std::string const& bytes, std::string const& origin,
                                           torch::Device device);
+
+//! `forward(x [B,C,H,W], noise like x, label int64 [B]) -> images like x`: normal noise, the same for the
+//! same sample; throws Error(data) for an answer of another shape or type, or outside [0, 1].
+std::unique_ptr<Redrawer> load_redrawer(std::string const& bytes, std::string const& origin,
+                                        torch::Device device);
 
 //! What a model makes of samples: x [B, ...] float32 -> [B, F] float32 on the same device; what the script
 //! returns is flattened. Throws Error(data) for an answer of another type, or of another number of rows.

@@ -28,6 +28,8 @@ struct AuditInput {
     SignalTable reference;                    //!< true non-members, or row i = synthetic partner of suspect i
     std::vector<std::uint64_t> reference_ids; //!< not read when paired
     bool paired = false;
+    std::string partners = "given"; //!< when paired: how they were made (Construction::name), for the report
+    std::vector<ConsideredPartners> considered; //!< among which choose_partners() chose, if it had a choice
     //! Only when paired: row i = the partner of partner i. Partners are compared with it, or, where there are
     //! some, these.
     std::optional<SignalTable> control, control_suspects;
@@ -105,9 +107,10 @@ struct Audit {
     //! Is what an unused suspect would score taken from how partners, further from it each time, score?
     bool extrapolates() const { return ladder || calibrated; }
     bool paired = false, ladder = false, calibrated = false;
-    bool mixed = false;               //!< partners are mixtures of suspects
-    std::vector<std::string> signals; //!< those used
-    std::vector<std::string> dropped; //!< those constant over the middle of the reference
+    std::string partners;                       //!< as in the input
+    std::vector<ConsideredPartners> considered; //!< the same
+    std::vector<std::string> signals;           //!< those used
+    std::vector<std::string> dropped;           //!< those constant over the middle of the reference
     //! Shares with a positive `margin`: what the target classifies right, if that signal is there. NaN: it
     //! is not
     double suspects_accuracy = std::numeric_limits<double>::quiet_NaN();

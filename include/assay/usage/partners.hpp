@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace assay::usage {
@@ -47,9 +48,9 @@ class Neighbourhoods {
 data::Samples read_for_mixing(data::View const& suspects, Neighbourhoods& neighbourhoods, std::uint64_t begin,
                               std::uint64_t end);
 
-//! The rungs, with ids and labels of the suspects: rung 0 is the suspect x, rung k the mean of rung k - 1 and
-//! the k-th neighbour. Bytes are rounded up or down at random, drawn from the id.
-std::array<data::Samples, kRungs> make_rungs(data::Samples const& read, data::DatasetInfo const& info,
-                                             std::uint64_t seed);
+//! From suspects and their neighbours, as read_for_mixing() reads them, to rungs with ids and labels of the
+//! suspects: rung 0 is the suspect x, rung k the mean of rung k - 1 and the k-th neighbour. Bytes are rounded
+//! up or down at random, drawn from the id.
+void mix_rungs(std::span<data::Samples, kRungs> samples, data::DatasetInfo const& info, std::uint64_t seed);
 
 } // namespace assay::usage

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 
 namespace assay::usage {
 
@@ -15,6 +16,16 @@ struct SelfTest {
     double all = 0;   //!< best bin of the used: 1 is right
     double shift = 0; //!< mean score of the unused less their partners', in score units: 0 is right
 };
+
+//! A construction of partners and what it makes reference models look like, on average.
+struct ConsideredPartners {
+    std::string partners;
+    SelfTest mean;
+};
+
+//! What an audit needs of self-tests, on average, to say more than a bound, or anything: at most this much of
+//! models that used none, at least that much of models that used all.
+inline constexpr double kLargestSelfTest = 0.1, kWeakestSelfTest = 0.6;
 
 //! Local. Reference model `target` judged by the others; each side is an audit of its own, as if there were
 //! no other suspects. Two at least must not have seen a suspect. All 0 if no signal has a spread.
