@@ -3,8 +3,10 @@
 #include "assay/base/error.hpp"
 #include "assay/store/result_file.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -80,6 +82,27 @@ OutputLock::~OutputLock() {
         return;
     ::unlink(path_.c_str()); // while it is locked: who has opened it by now finds that it is gone
     ::close(descriptor_);
+}
+
+void check_inputs_stay(OutputFiles const& files, job::Job job) {
+    std::vector<std::filesystem::path> written;
+    for (std::filesystem::path const& path : files.all())
+        written.push_back(std::filesystem::weakly_canonical(path));
+    auto const check = [&](std::string const& key, std::string const& value) {
+        if (std::ranges::find(written, std::filesystem::weakly_canonical(value)) != written.end())
+            fail(Exit::usage,
+                 "{}=\"{}\" (is written, or removed, by a run into {}). Copy it, or choose another --output",
+                 key, value, files.folder.string());
+    };
+    job.sections([&](char const* name, auto& section) {
+        section.fields(
+            [&](char const* key, auto& value, job::Rule const&, std::string_view unit, char const*) {
+                if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::string>)
+                    if (!value.empty() && (unit == "path" || unit == "file:/array"))
+                        check(std::string(name) + "." + key,
+                              unit == "path" ? value : value.substr(0, value.find(":/")));
+            });
+    });
 }
 
 void check_output(OutputFiles const& files, bool resume, bool overwrite) {

@@ -57,6 +57,8 @@ class OutputLock {
     int descriptor_ = -1;
 };
 
+//! Local. Error(usage) for a file that the job reads and the run itself writes, or removes.
+void check_inputs_stay(OutputFiles const& files, job::Job job);
 //! Local. Error(io) if the folder cannot be made or written to; Error(usage) if `files` hold results, or an
 //! unfinished run that neither resume nor overwrite speaks for.
 void check_output(OutputFiles const& files, bool resume, bool overwrite);

@@ -1,7 +1,5 @@
 #include "app/partner_checks.hpp"
 
-#include "app/partner_images.hpp"
-
 #include "assay/base/error.hpp"
 #include "assay/store/array.hpp"
 
@@ -15,23 +13,40 @@ namespace {
 
 constexpr std::uint64_t kPiece = 1 << 10; // samples at a time
 
-void check_ids(store::Handle const& file, std::filesystem::path const& path, data::View const& suspects) {
-    store::Handle const column = store::open_array(file, path, kPartnerIds);
-    std::uint64_t const size = suspects.size();
-    if (store::shape_of(column) != store::Shape{size})
+// A file of assay's own says what it was made for
+void check_origin(store::Handle const& file, std::filesystem::path const& path,
+                  std::string const& suspects_sha256) {
+    std::string const status = store::read_string(file, "/", "status").value_or("complete"),
+                      made_for = store::read_string(file, "/", "suspects_sha256").value_or(suspects_sha256);
+    if (status != "complete")
+        fail(Exit::data, "{}: is unfinished (status \"{}\"). Go on with the run that makes it, with --resume",
+             path.string(), status);
+    if (made_for != suspects_sha256)
         fail(Exit::data,
-             "{}: {} is [{}] (must be uint64 [{}], the suspects' ids). Make it for these suspects",
-             path.string(), kPartnerIds, fmt::join(store::shape_of(column), ", "), size);
-    store::for_each_piece<std::uint64_t>(column, [&](std::uint64_t first,
-                                                     std::span<std::uint64_t const> piece) {
-        std::vector<std::uint64_t> const ids = suspects.ids(first, first + piece.size());
-        for (std::size_t i = 0; i < ids.size(); ++i)
-            if (ids[i] != piece[i])
-                fail(Exit::data,
-                     "{}: {} is {} in row {} (the suspect there is {}: partners stand in the order of the "
-                     "suspects). Make it for these suspects",
-                     path.string(), kPartnerIds, piece[i], first + i, ids[i]);
-    });
+             "{}: was made of another suspects file (SHA-256 {}, not {}). Make it for these suspects",
+             path.string(), made_for, suspects_sha256);
+}
+
+// One integer per suspect, in their order
+template <class T>
+void check_column(store::Handle const& file, std::filesystem::path const& path, char const* name,
+                  data::View const& suspects, data::Slice const& mine, std::vector<T> const& wanted) {
+    store::Handle const column = store::open_array(file, path, name);
+    store::require_written(column, path, name);
+    std::string const type = store::type_name(column);
+    if (store::shape_of(column) != store::Shape{suspects.size()} || (type != "uint64" && type != "int64"))
+        fail(Exit::data,
+             "{}: {} is {} [{}] (must be integers [{}], one per suspect). Make it for these suspects",
+             path.string(), name, type, fmt::join(store::shape_of(column), ", "), suspects.size());
+    std::vector<T> found(wanted.size());
+    if (!found.empty())
+        store::read_rows(column, mine.begin, found.size(), store::native_type<T>(), found.data());
+    for (std::size_t i = 0; i < found.size(); ++i)
+        if (found[i] != wanted[i])
+            fail(Exit::data,
+                 "{}: {} is {} in row {} (of the suspect there it is {}: partners stand in the order of the "
+                 "suspects). Make it for these suspects",
+                 path.string(), name, found[i], mine.begin + i, wanted[i]);
 }
 
 void check_images(store::Handle const& file, std::filesystem::path const& path, data::View const& suspects,
@@ -72,9 +87,9 @@ void check_unit_interval(data::View const& suspects, data::Slice const& mine) {
             std::memcpy(&value, samples.values.data() + at, sizeof value);
             if (!(value >= 0 && value <= 1))
                 fail(Exit::data,
-                     "{}: sample {} holds {} (a generator redraws values between 0 and 1). Scale the values, "
-                     "and leave "
-                     "dataset.mean and dataset.deviation out",
+                     "{}: sample {} holds {} (a generator redraws values between 0 and 1). Scale them, and "
+                     "give in "
+                     "dataset.mean and dataset.deviation what the target is to see",
                      suspects.dataset().path().string(), samples.ids[at / suspects.info().sample_bytes()],
                      value);
         }
@@ -82,10 +97,13 @@ void check_unit_interval(data::View const& suspects, data::Slice const& mine) {
 }
 
 void check_partner_file(std::filesystem::path const& path, data::View const& suspects,
-                        data::Slice const& mine) {
+                        data::Slice const& mine, std::string const& suspects_sha256) {
     store::in_file(path, Exit::data, "The file is damaged or of another kind: make it again", [&] {
         store::Handle const file = store::open_to_read(path);
-        check_ids(file, path, suspects);
+        check_origin(file, path, suspects_sha256);
+        check_column(file, path, "/samples/id", suspects, mine, suspects.ids(mine.begin, mine.end));
+        if (suspects.info().has_labels && store::exists(file, "/samples/label"))
+            check_column(file, path, "/samples/label", suspects, mine, suspects.labels(mine.begin, mine.end));
         check_images(file, path, suspects, mine);
     });
 }

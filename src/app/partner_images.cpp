@@ -27,14 +27,14 @@ model::Redraw how_to(JobRun const& run, char const* purpose) {
 }
 
 // Collective. A user's generator, tried on two samples
-Redrawer load_redrawer(JobRun const& run, data::Split const& split) {
+Redrawer load_redrawer(JobRun const& run, data::Split const& split, torch::Device device) {
     std::string const& path = run.job.generator.file;
     std::string const bytes = model::read_and_broadcast(run.comm, path);
     return comm::agree(run.comm, [&] {
-        Redrawer redrawer = model::load_redrawer(bytes, path, run.placement.device);
+        Redrawer redrawer = model::load_redrawer(bytes, path, device);
         std::uint64_t const trial = std::min<std::uint64_t>(2, split.suspects.size());
-        model::Batch const batch = model::to_batch(split.suspects.read(0, trial), split.suspects.info(), {},
-                                                   0, trial, run.placement.device);
+        model::Batch const batch =
+            model::to_batch(split.suspects.read(0, trial), split.suspects.info(), {}, 0, trial, device);
         auto const redrawn = [&] {
             return redrawer->redraw_images(batch.x, batch.y, batch.ids, how_to(run, "trial"));
         };
@@ -50,7 +50,7 @@ Redrawer load_redrawer(JobRun const& run, data::Split const& split) {
 // Collective. Trained, or loaded
 Redrawer make_redrawer(JobRun const& run, data::Split const& split, Inputs const& inputs) {
     if (!is_built_in(run))
-        return load_redrawer(run, split);
+        return load_redrawer(run, split, run.placement.device);
     auto const network =
         comm::agree(run.comm, [&] { return make_generator(run, split.suspects.info(), split.classes); });
     train_or_load(run, split.suspects, training_key(run.job, inputs), *network);
@@ -105,18 +105,25 @@ std::filesystem::path partner_file(JobRun const& run) {
                                             : std::filesystem::path(run.job.dataset.partners);
 }
 
-void check_partner_images(JobRun const& run, data::Split const& split) {
+void check_partner_images(JobRun const& run, data::Split const& split, torch::Device device) {
     data::Slice const mine = data::my_slice(run.comm, split.suspects.size());
     bool const given = !run.job.dataset.partners.empty();
+    Input const suspects =
+        hash_input(run.comm, "suspects_sha256", "suspects file", given ? run.job.dataset.suspects : "");
     comm::agree(run.comm, [&] {
         if (given)
-            return check_partner_file(partner_file(run), split.suspects, mine);
+            return check_partner_file(partner_file(run), split.suspects, mine, suspects.sha256);
         check_unit_interval(split.suspects, mine);
         if (is_built_in(run))
             make_generator(run, split.suspects.info(), split.classes);
+        else if (split.suspects.info().sample_shape.size() != 3)
+            fail(Exit::usage,
+                 "generator.network=\"torchscript\" (redraws images [C, H, W]; samples are [{}]). Bring "
+                 "partners in dataset.partners",
+                 fmt::join(split.suspects.info().sample_shape, ", "));
     });
     if (!given && !is_built_in(run))
-        load_redrawer(run, split);
+        load_redrawer(run, split, device);
 }
 
 void make_partner_images(JobRun const& run, data::Split const& split, Inputs const& inputs) {

@@ -2,24 +2,18 @@
 #pragma once
 
 #include "app/job_run.hpp"
+#include "app/partner_checks.hpp"
 #include "assay/data/split.hpp"
-
-#include <array>
+#include "assay/model/torch.hpp"
 
 namespace assay::app {
-
-//! Columns of that file, float32 [N, values]: suspect i redrawn, and that redrawn again. Of bytes as shares
-//! of 255.
-inline constexpr std::array kPartnerImages{"/partners/value", "/partners_2/value"};
-//! uint64 [N]: whose they are, as the suspects are ordered.
-inline constexpr char const* kPartnerIds = "/samples/id";
 
 //! dataset.partners, or what the job makes of them.
 std::filesystem::path partner_file(JobRun const& run);
 
 //! Collective. Error(usage) for suspects that the job's generator cannot take, Error(data) for suspects'
 //! values that it cannot, or a file of partners that are not these suspects'.
-void check_partner_images(JobRun const& run, data::Split const& split);
+void check_partner_images(JobRun const& run, data::Split const& split, torch::Device device);
 
 //! Collective. Unless the job names dataset.partners: trains its generator on the suspects (or loads
 //! generator.file) and redraws them, twice, into run.files.partners(). What an unfinished run of the same job

@@ -47,6 +47,7 @@ void run_job(JobRun const& run) {
     OutputLock const lock = comm::agree(comm, [&] {
         if (!comm.is_root())
             return OutputLock();
+        check_inputs_stay(run.files, run.job);
         check_output(run.files, request.resume, request.overwrite);
         OutputLock held(run.files.folder);
         if (request.overwrite && !request.resume)
@@ -76,7 +77,10 @@ void check(comm::Communicator const& comm, RunRequest const& request) {
     }
     JobRun const run{comm, job, request, place_ranks(comm, compute, request.share_gpus),
                      output_of(job, request.output)};
-    comm::agree(comm, [&] { check_output(run.files, request.resume, request.overwrite); });
+    comm::agree(comm, [&] {
+        check_inputs_stay(run.files, job);
+        check_output(run.files, request.resume, request.overwrite);
+    });
     step_of(job.job.kind, check_usage, check_generate, check_valuation)(run);
 }
 

@@ -18,7 +18,7 @@ namespace assay::app {
 namespace {
 
 // Collective. Every sample's values, shared out over the ranks
-void check_parts(JobRun const& run, data::Split const& split) {
+void check_parts(JobRun const& run, data::Split const& split, torch::Device device) {
     comm::Communicator const& comm = run.comm;
     check_samples(comm, split.suspects.dataset());
     if (split.held_out)
@@ -27,7 +27,11 @@ void check_parts(JobRun const& run, data::Split const& split) {
         if (filler->size() > 0)
             check_samples(comm, filler->dataset());
     if (run.job.redraws())
-        check_partner_images(run, split);
+        check_partner_images(run, split, device);
+    if (comm.is_root() && run.job.model.family == "diffusion" && run.job.generator.network == "ddpm")
+        spdlog::warn(
+            "generator.network=\"ddpm\" redraws partners for a target of its own family: they may score like "
+            "members, and use be missed. \"vae\" or a generator of your own is of another");
     if (run.job.mixes())
         comm::agree(comm, [&] {
             usage::Neighbourhoods groups(split.suspects, run.seed());
@@ -89,7 +93,7 @@ void run_usage(JobRun const& run) {
     job::Job const& job = run.job;
     torch::Device const device = run.placement.device;
     data::Split const split = data::make_split(comm, job);
-    check_parts(run, split);
+    check_parts(run, split, device);
     spdlog::info("{}: {} suspects, {} held-out samples, {} rank(s), device {}", job.job.name,
                  split.suspects.size(), split.held_out ? split.held_out->size() : 0, comm.size(),
                  device.str());
@@ -104,6 +108,10 @@ void run_usage(JobRun const& run) {
     if (job.trains() || job.references.count > 0)
         try_models(run, split, device);
     std::string const key = training_key(job, inputs);
+    auto const hash_partners = [&](std::filesystem::path const& path) {
+        return hash_input(comm, "partners_sha256", "file of partners", path);
+    };
+    Input const partners = hash_partners(job.dataset.partners); // as they were checked: trainings take hours
     Target const target = make_target(comm, job, split, key, run.files, run.request.resume, device);
     if (job.redraws())
         make_partner_images(run, split, inputs);
@@ -111,8 +119,8 @@ void run_usage(JobRun const& run) {
         make_references(comm, job, split, key, run.files, run.request.resume, device);
     inputs.push_back({"model_sha256", "model", target.sha256});
     inputs.push_back({"reference_models_sha256", "reference models", references.sha256});
-    inputs.push_back(hash_input(comm, "partners_sha256", "file of redrawn partners",
-                                job.redraws() ? partner_file(run) : ""));
+    inputs.push_back(job.redraws() && partners.sha256.empty() ? hash_partners(run.files.partners())
+                                                              : partners);
     std::vector<pass::Source> const sources = comm::agree(comm, [&] {
         return usage_sources(job, split, target, references.models, partner_file(run), device);
     });
@@ -133,8 +141,8 @@ void run_usage(JobRun const& run) {
 void check_usage(JobRun const& run) {
     job::Job const& job = run.job;
     data::Split const split = data::make_split(run.comm, job);
-    check_parts(run, split);
-    Trial const trial = try_models(run, split, torch::kCPU); // a login node has no GPU
+    check_parts(run, split, torch::kCPU); // a login node has no GPU
+    Trial const trial = try_models(run, split, torch::kCPU);
     if (run.comm.is_root())
         fmt::print(
             "{}: fine; {} suspects, {} held-out samples, {}{} classes, {} signals, {} shards, results "

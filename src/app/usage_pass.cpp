@@ -91,7 +91,7 @@ SampleSets partner_sets(job::Job const& job) {
                         usage::kRungSignals[k], k < 2 ? usage::kRungSignals[k] : ""});
     if (job.redraws())
         for (std::size_t k = 0; k < usage::kRedrawnSignals.size(); ++k)
-            sets.push_back({k == 0 ? "the suspects redrawn" : "the suspects redrawn twice",
+            sets.push_back({k == 0 ? "the suspects' redrawn partners" : "those partners redrawn again",
                             usage::kRedrawnSignals[k], usage::kRedrawnSignals[k]});
     return sets;
 }

@@ -22,6 +22,12 @@ std::string family_of(std::string const& network) {
     return network == "ddpm" || network == "ddpm_mlp" ? "diffusion" : "classifier";
 }
 
+void check_micro_batch(Optimisation const& training, char const* section) {
+    if (training.micro_batch > training.batch_size)
+        fail(Exit::usage, "{0}.micro_batch={1} (larger than {0}.batch_size={2}). Lower it", section,
+             training.micro_batch, training.batch_size);
+}
+
 void check_network(Network const& network, std::string const& family) {
     if (family != family_of(network.network))
         fail(Exit::usage,
@@ -31,9 +37,7 @@ void check_network(Network const& network, std::string const& family) {
     if (network.label_smoothing > 0 && family != "classifier")
         fail(Exit::usage, "{}.label_smoothing={} (of classifiers only; model.family=\"{}\"). Remove it",
              network.section, network.label_smoothing, family);
-    if (network.micro_batch > network.batch_size)
-        fail(Exit::usage, "{0}.micro_batch={1} (larger than {0}.batch_size={2}). Lower it", network.section,
-             network.micro_batch, network.batch_size);
+    check_micro_batch(network, network.section);
 }
 
 void check_references(Job const& job) {
@@ -136,9 +140,7 @@ void check_generator(Job const& job) {
         fail(Exit::usage,
              "generator.network=\"torchscript\" (redraws given images, but makes none of its own). Use "
              "one of \"vae\", \"gan\", \"ddpm\"");
-    if (job.generator.micro_batch > job.generator.batch_size)
-        fail(Exit::usage, "generator.micro_batch={} (larger than generator.batch_size={}). Lower it",
-             job.generator.micro_batch, job.generator.batch_size);
+    check_micro_batch(job.generator, "generator");
     if (job.generate.steps > job.generator.timesteps)
         fail(Exit::usage, "generate.steps={} (more than generator.timesteps={}). Lower it",
              job.generate.steps, job.generator.timesteps);
@@ -154,6 +156,11 @@ void check_redrawing(Job const& job) {
     if (generator.network == "torchscript" && generator.file.empty())
         fail(Exit::usage,
              "generator.file is missing (generator.network=\"torchscript\"). Name the TorchScript file");
+    check_micro_batch(generator, "generator");
+    if (generator.network != "ddpm" && job.usage.redraw_strength != Usage().redraw_strength)
+        fail(Exit::usage,
+             "usage.redraw_strength={} (of \"ddpm\"; generator.network=\"{}\" has none). Remove it",
+             job.usage.redraw_strength, generator.network);
     constexpr double kFewestTimes = 12; // as many as redrawing has steps
     if (generator.network == "ddpm" &&
         job.usage.redraw_strength * static_cast<double>(generator.timesteps) < kFewestTimes)
@@ -183,6 +190,11 @@ void check_partners(Job const& job) {
              network.empty() ? job.dataset.partners : network,
              job.uses_partners() ? "usage.partners=\"mixtures\"" : "the reference is held-out data",
              job.uses_partners() ? "usage.partners" : "set usage.reference=\"partners\"");
+    if (!job.uses_partners() && job.usage.partners != "auto")
+        fail(Exit::usage,
+             "usage.partners=\"{}\" (but the reference is held-out data). Remove it, or set "
+             "usage.reference=\"partners\"",
+             job.usage.partners);
     if (!given && job.usage.partners == "redrawn")
         fail(Exit::usage,
              "usage.partners=\"redrawn\" (by what?). Name generator.network or dataset.partners");

@@ -59,6 +59,8 @@ class Ddpm : public DiffusionNetwork, public Redrawer {
 
     torch::Tensor redraw_images(torch::Tensor const& x, torch::Tensor const& label,
                                 std::vector<std::uint64_t> const& ids, Redraw const& how) override {
+        if (pool_ != 1)
+            fail(Exit::internal, "images averaged over {0}x{0} pixels cannot be redrawn as they were", pool_);
         return (redraw(*this, encode(x), label, ids, how) + 1) / 2;
     }
 

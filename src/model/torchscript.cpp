@@ -190,20 +190,22 @@ class ScriptRedrawer : public Redrawer {
         torch::NoGradGuard const no_grad;
         torch::Tensor const noise = keyed_normals(ids, x.sizes().slice(1), how.seed, how.purpose, x.device());
         torch::Tensor const images = script_.call("forward", "x, noise, label", {x, noise, label});
-        if (images.sizes() != x.sizes() || images.scalar_type() != torch::kFloat32)
+        if (images.sizes() != x.sizes() || images.scalar_type() != torch::kFloat32 ||
+            images.device() != x.device())
             fail(Exit::data,
                  "{}: forward(x, noise, label) gave {} (must be images, float32 [{}]). See docs/models.md "
                  "for the "
                  "contract",
                  script_.origin(), described(images), fmt::join(x.sizes(), ", "));
         torch::Tensor const flat = images.flatten(1);
-        torch::Tensor const wrong = ((flat >= 0) & (flat <= 1)).all(1).logical_not();
-        if (wrong.any().item<bool>())
+        torch::Tensor const wrong = ((flat >= 0) & (flat <= 1)).logical_not().nonzero();
+        if (wrong.size(0) > 0) {
+            auto const sample = wrong[0][0].item<std::int64_t>(), value = wrong[0][1].item<std::int64_t>();
             fail(Exit::data,
-                 "{}: forward(x, noise, label) of sample {} has values outside [0, 1], or none. See "
-                 "docs/models.md for "
-                 "the contract",
-                 script_.origin(), ids[static_cast<std::size_t>(wrong.nonzero()[0][0].item<std::int64_t>())]);
+                 "{}: forward(x, noise, label) gave {} for sample {} (must be between 0 and 1). End it with "
+                 ".clamp(0, 1), see docs/models.md for the contract",
+                 script_.origin(), flat[sample][value].item<float>(), ids[static_cast<std::size_t>(sample)]);
+        }
         return images;
     }
 

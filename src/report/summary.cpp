@@ -132,7 +132,7 @@ std::string table(std::string const& name, usage::Audit const& audit, std::optio
     text += row("reference", fmt::format("{} {}", audit.reference_total,
                                          !audit.paired                  ? "held-out samples"
                                          : audit.partners == "mixtures" ? "mixtures of suspects"
-                                         : audit.partners == "redrawn"  ? "suspects redrawn"
+                                         : audit.partners == "redrawn"  ? "redrawn partners"
                                                                         : "partners of the suspects"));
     if (!audit.considered.empty())
         text += row("self-tests by partners", usage::in_words(audit.considered));

@@ -28,6 +28,8 @@ auto rank_of(ConsideredPartners const& considered) {
 } // namespace
 
 AuditInput choose_partners(std::vector<AuditInput> inputs) {
+    if (std::ranges::any_of(inputs, [](AuditInput const& input) { return !input.references.empty(); }))
+        std::erase_if(inputs, [](AuditInput const& input) { return input.references.empty(); });
     if (inputs.size() == 1 || inputs.front().references.empty())
         return std::move(inputs.front());
     std::vector<ConsideredPartners> considered;

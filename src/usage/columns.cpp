@@ -158,11 +158,11 @@ struct Wanted {
     std::function<Names(Names const&)> scored; // of the signals in the file
 };
 
+// Mixtures and partners given by hand stand under one name: only the former have further rungs
 bool holds(Handle const& file, Construction const& construction) {
-    bool const is_ladder = store::exists(file, kRungSignals[1]); // its partners and those given stand alike
     return store::exists(file, construction.partners) &&
-           (construction.partners != kPartnerSignals ||
-            is_ladder == (construction.controls == kRungSignals[1]));
+           (construction.partners != std::string_view(kPartnerSignals) ||
+            construction.ladder == store::exists(file, kRungSignals[1]));
 }
 
 // Of the wanted constructions of partners those that the file has
@@ -183,7 +183,7 @@ void read_partners(AuditInput& input, Handle const& file, Construction const& co
     };
     input.partners = construction.name;
     input.reference = read(construction.partners);
-    if (construction.controls == kRungSignals[1]) {
+    if (construction.ladder) {
         input.upper_rungs.emplace();
         for (std::size_t k = 1; k < kSteps; ++k)
             (*input.upper_rungs)[k - 1] = read(kRungSignals[k]);
@@ -191,7 +191,7 @@ void read_partners(AuditInput& input, Handle const& file, Construction const& co
         input.control = read(construction.controls);
     }
     bool const compared = input.upper_rungs || input.control;
-    for (std::size_t r = 0; compared && store::exists(file, of_reference(r, kSuspectSignals)); ++r) {
+    for (std::size_t r = 0; compared && store::exists(file, of_reference(r, construction.partners)); ++r) {
         ReferenceModel& model = input.references.emplace_back();
         model.views = {read(of_reference(r, kSuspectSignals)), read(of_reference(r, construction.partners)),
                        read(of_reference(r, construction.controls))};
@@ -209,12 +209,13 @@ std::vector<AuditInput> read_from(Handle const& file, Wanted const& wanted, std:
     bool const has_held_out = store::exists(file, kHeldOutSignals);
     bool const held_out = wanted.reference == "held_out" || (wanted.reference == "auto" && has_held_out);
     std::vector<Construction> const constructions = constructions_in(file, wanted.partners);
+    if (!held_out && constructions.empty() && wanted.partners != "auto")
+        fail(Exit::data,
+             "{}: usage.partners=\"{}\", of which it holds none. Use \"auto\", or run a job that makes them",
+             origin, wanted.partners);
     if (held_out ? !has_held_out : constructions.empty())
         fail(Exit::data, "{}: no {} (the signals of non-members). Write {} or {}", origin,
-             held_out                    ? std::string(kHeldOutSignals)
-             : wanted.partners == "auto" ? std::string(kPartnerSignals)
-                                         : wanted.partners + " partners",
-             kPartnerSignals, kHeldOutSignals);
+             held_out ? kHeldOutSignals : kPartnerSignals, kPartnerSignals, kHeldOutSignals);
 
     AuditInput input;
     input.paired = !held_out;

@@ -90,11 +90,12 @@ void Neighbourhoods::load(std::uint64_t block) {
         neighbours_[i].fill(begin_ + i);
     for (auto const& [label, members] : classes) {
         if (members.size() <= kSteps)
-            fail(
-                Exit::data,
-                "{}: class {} has {} of the suspects {} to {} (partners are mixed from {} of a class). Leave "
-                "the class out, or name dataset.held_out",
-                suspects_->dataset().path().string(), label, members.size(), begin_, end_ - 1, kRungs);
+            fail(Exit::data,
+                 "{}: class {} has {} of the suspects {} to {} (partners are mixed from {} of a class). "
+                 "Leave the class out, "
+                 "name dataset.held_out, or have partners redrawn alone (a generator, "
+                 "usage.partners=\"redrawn\")",
+                 suspects_->dataset().path().string(), label, members.size(), begin_, end_ - 1, kRungs);
         std::uint64_t const size = members.size(), groups = std::max<std::uint64_t>(1, size / kGroup);
         for (std::uint64_t g = 0; g < groups; ++g) {
             // clang 14 captures a binding only by another name

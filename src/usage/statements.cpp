@@ -1,6 +1,7 @@
 #include "assay/usage/audit.hpp"
 
 #include "assay/base/error.hpp"
+#include "assay/usage/choose_partners.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -92,8 +93,13 @@ std::vector<std::string> statements(Audit const& audit, bool held_out) {
     result.push_back("Near-copies of suspects elsewhere in the training data count as use.");
     if (!held_out && audit.partners != "mixtures")
         result.back() +=
-            " The model is assumed not to be trained on the generator's output, nor the generator made "
-            "from the model.";
+            " The model is assumed not to be trained on the partners, nor the partners to be made by it or a "
+            "generator of its family: they would score like members.";
+    if (!audit.considered.empty())
+        result.push_back(fmt::format(
+            "Of several kinds of partners those were taken (\"{}\") whose self-tests came nearest "
+            "to the truth, without a look at the target: {}.",
+            audit.partners, in_words(audit.considered)));
     if (audit.suspects_total > audit.n_suspects || audit.reference_total > audit.n_reference)
         result.push_back(fmt::format(
             "Fitted on {} of {} suspects and {} of {} reference samples, drawn at random by their ids; the "

@@ -1,4 +1,6 @@
 """The same job gives the same bytes on 1, 2, 3 and 4 ranks."""
+import json
+
 import h5py
 
 import common
@@ -38,6 +40,31 @@ class Ranks(common.ProgramTest):
         for ranks in (1, 2, 3, 4):
             self.assertEqual(common.differences(self.folder / "0/partners.h5", self.folder / f"{ranks}/partners.h5",
                                                 ("/samples", "/ledger")), "")
+
+    def test_partners_of_two_kinds_do_not_mix(self):
+        """A job with both computes what jobs with one of them do, and reduces to what they say."""
+        job = common.make_job(self.folder)
+        vae = ("generator.network=vae", "generator.width=16", "generator.latent=4", "generator.epochs=1")
+        kinds = {"both": vae, "redrawn": (*vae, "usage.partners=redrawn"), "mixtures": ()}
+        for name, sets in kinds.items():
+            sets = ("usage.reference=partners", "model.train.network=mlp", *self.REFERENCES, *sets)
+            common.assay("run", job, "--output", self.folder / name, *(a for s in sets for a in ("--set", s)))
+        both = self.folder / "both/results.h5"
+        with h5py.File(both) as file:
+            said = file["metrics/usage"].attrs["considered_partners"].decode()
+        self.assertRegex(said, "^redrawn: none .*; mixtures: none ")
+        groups = {"redrawn": ("/redrawn", "/redrawn_2"),
+                  "mixtures": ("/partners", "/partners_2", "/partners_3", "/partners_4")}
+        for name, own in groups.items():
+            wanted = own + ("/signals", "/references/0/signals", "/references/3" + own[0], "/references/3" + own[1])
+            for group in wanted:
+                self.assertEqual(common.compare_group(both, self.folder / name / "results.h5", group), "", group)
+            common.assay("reduce", both, "--set", f"usage.partners={name}", "--output", self.folder / f"only-{name}")
+            summaries = [json.loads((self.folder / folder / "summary.json").read_text())["usage"]
+                         for folder in (name, f"only-{name}")]
+            self.assertEqual(*summaries)
+        done = common.assay("reduce", self.folder / "mixtures/results.h5", "--set", "usage.partners=redrawn", code=65)
+        self.assertIn('usage.partners="redrawn", of which it holds none', done.stderr)
 
     def test_autoregressive(self):
         for network, width in (("made", 24), ("transformer", 8)):

@@ -67,8 +67,9 @@ def state_of(output):
             done = file["ledger/shard_done"][:]
         marked = int(done.sum())
         return marked, ("first shards" if marked == 0 else "in the pass" if marked < len(done) else "reducing")
-    for made, moment in (("references", "training references"), ("partners.h5.partial", "making partners"),
-                         ("generator.ckpt", "training the generator"), ("target.ckpt", "training")):
+    for made, moment in (("references", "training references"), ("partners.h5", "training references"),
+                         ("partners.h5.partial", "making partners"), ("generator.ckpt", "training the generator"),
+                         ("target.ckpt", "training")):
         if (output / made).exists():
             return 0, moment
     return 0, "before the first checkpoint"
@@ -107,14 +108,25 @@ class Soak:
             return self.tally.total() >= (self.kills if self.struck_wanted() else 10 * self.kills)
 
     def struck_wanted(self):
-        return sum(self.tally[moment, whom] for moment in self.wanted for whom in ("one", "all"))
+        return all(self.tally[moment, "one"] + self.tally[moment, "all"] for moment in self.wanted)
+
+    def wait_for_the_moment(self, run, output):
+        """Anywhere in the run; or, of several wanted moments, at the one struck least so far."""
+        if len(self.wanted) == 1:
+            return time.sleep(self.draw(lambda r: r.uniform(0, self.duration)))
+        with self.lock:
+            moment = min(self.wanted, key=lambda m: self.tally[m, "one"] + self.tally[m, "all"])
+        while (not (output / "results.h5.partial").exists() and state_of(output)[1] != moment
+               and run.process.poll() is None):
+            time.sleep(0.002)
+        time.sleep(self.draw(lambda r: r.uniform(0, 0.3)))
 
     def kill_once(self, output, resume):
         """False if the run was over before."""
         ranks = self.draw(lambda r: r.choice((2, 3, 4)))
         run = Run(self.job, output, ranks, resume)
         run.begun.wait(LIMIT)
-        time.sleep(self.draw(lambda r: r.uniform(0, self.duration)))
+        self.wait_for_the_moment(run, output)
         whom = self.draw(lambda r: r.choice(("one", "one", "all")))
         victims = common.children(run.process.pid)
         if len(victims) == ranks:
@@ -197,7 +209,7 @@ def main():
                 made.mkdir()
             list(workers.map(soak.worker, folders))
         soak.print_tally()
-    return soak.struck_wanted() == 0  # then nothing was shown
+    return not soak.struck_wanted()  # then nothing was shown
 
 
 if __name__ == "__main__":

@@ -235,7 +235,7 @@ class TorchScript(common.ProgramTest):
                 other[name] = file[name][:]
             other["samples/id"][5] = 1
         done = common.assay("check", job, *given, "--set", f"dataset.partners={self.folder}/other.h5", code=65)
-        self.assertRegex(done.stderr, r"other.h5: /samples/id is 1 in row 5 \(the suspect there is 38")
+        self.assertRegex(done.stderr, r"other.h5: /samples/id is 1 in row 5 \(of the suspect there it is 38")
         with h5py.File(self.folder / "other.h5", "r+") as other:
             other["samples/id"][5] = 38
             other["partners_2/value"][7, 3] = 1.5

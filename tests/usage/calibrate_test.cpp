@@ -282,6 +282,8 @@ TEST(ChoosePartners, TakesTheFirstWithoutReferenceModels) {
     a.references.clear();
     b.references.clear();
     EXPECT_EQ(choose_partners({b, a}).partners, "b");
+    a.references = audited({.n = 300}).references;
+    EXPECT_EQ(choose_partners({b, a}).partners, "a");
 }
 
 // Rows in another order are the same audit

@@ -213,7 +213,7 @@ TEST(ReadColumns, TellsConstructionsOfPartnersApart) {
     EXPECT_EQ(considered.considered[1].partners, "mixtures");
     EXPECT_EQ(with_partners(dir).read("partners").partners, "given");
     expect_in(error_of(Exit::data, [&] { with_partners(dir).read("partners", 1000, "redrawn"); }),
-              {"redrawn partners"});
+              {"usage.partners=\"redrawn\"", "Use \"auto\""});
 }
 
 TEST(ReadColumns, TakesHeldOutSamplesWithTheirOwnIds) {

@@ -22,10 +22,12 @@ inline constexpr std::array<char const*, kSteps> kRungSignals{kPartnerSignals, "
 //! How partners were made, the first preferred where nothing tells which to take.
 struct Construction {
     char const *name, *partners, *controls;
+    bool ladder; //!< has further rungs
 };
-inline constexpr std::array kConstructions{Construction{"redrawn", kRedrawnSignals[0], kRedrawnSignals[1]},
-                                           Construction{"mixtures", kRungSignals[0], kRungSignals[1]},
-                                           Construction{"given", kPartnerSignals, kControlSignals}};
+inline constexpr std::array kConstructions{
+    Construction{"redrawn", kRedrawnSignals[0], kRedrawnSignals[1], false},
+    Construction{"mixtures", kRungSignals[0], kRungSignals[1], true},
+    Construction{"given", kPartnerSignals, kControlSignals, false}};
 inline constexpr char const* kHeldOutSignals = "/held_out/signals";
 inline constexpr char const* kMemberSignals = "/known_members/signals"; //!< of samples certainly used
 inline constexpr char const* kSuspectIds = "/samples/id";
