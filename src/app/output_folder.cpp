@@ -85,7 +85,7 @@ OutputLock::~OutputLock() {
 }
 
 void check_inputs_stay(OutputFiles const& files, job::Job job) {
-    std::vector<std::filesystem::path> written;
+    std::vector<std::filesystem::path> written{std::filesystem::weakly_canonical(files.references())};
     for (std::filesystem::path const& path : files.all())
         written.push_back(std::filesystem::weakly_canonical(path));
     auto const check = [&](std::string const& key, std::string const& value) {

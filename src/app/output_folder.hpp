@@ -17,8 +17,9 @@ struct OutputFiles {
     std::filesystem::path summary() const { return folder / "summary.json"; }
     std::filesystem::path checkpoint() const { return folder / "target.ckpt"; } //!< of a usage job's target
     std::filesystem::path references() const { return folder / "references"; }  //!< models, a folder
-    std::filesystem::path reference(std::size_t number) const {
-        return references() / (std::to_string(number) + ".ckpt");
+    std::filesystem::path reference(std::size_t number) const { return reference_in(references(), number); }
+    static std::filesystem::path reference_in(std::filesystem::path const& folder, std::size_t number) {
+        return folder / (std::to_string(number) + ".ckpt");
     }
     std::filesystem::path partners() const { return folder / "partners.h5"; } //!< images, of a usage job
     std::filesystem::path generator() const { return folder / "generator.ckpt"; }

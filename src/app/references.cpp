@@ -4,6 +4,7 @@
 #include "assay/base/random.hpp"
 #include "assay/base/sha256.hpp"
 #include "assay/comm/agree.hpp"
+#include "assay/job/job_file.hpp"
 #include "assay/model/checkpoint.hpp"
 #include "assay/model/train.hpp"
 
@@ -34,32 +35,48 @@ std::vector<Model> as_models(std::vector<BuiltIn> const& networks) {
     return models;
 }
 
-// Collective over the group
-void train_one(comm::Communicator const& group, job::Job const& job, data::Split const& split,
-               std::string const& key, std::filesystem::path const& checkpoint, bool resume,
-               BuiltIn const& network, std::size_t number, torch::Device device) {
-    model::TrainingRun const run{.options = job.references,
-                                 .normalisation = normalisation(job),
-                                 .seed = seed_of(job, number),
-                                 .job_hash = key,
-                                 .checkpoint = checkpoint,
-                                 .resume = resume,
-                                 .section = job.references.section};
-    spdlog::info("reference model {} of {}", number + 1, split.halves.size());
-    model::train(group, *as_network(network), {{split.halves[number], split.reference_filler}}, run, device);
+// Local. What reference `number` is a function of
+std::string key_of(job::Job const& job, data::Split const& split, Inputs const& inputs, std::size_t number) {
+    job::Job what; // all that is not said is the default
+    what.job.seed = job.job.seed;
+    what.dataset.mean = job.dataset.mean;
+    what.dataset.deviation = job.dataset.deviation;
+    what.dataset.label_noise = job.dataset.label_noise;
+    what.dataset.classes = split.classes;
+    what.model.family = job.model.family;
+    what.references = job.references;
+    what.references.folder = what.references.filler = "";
+    std::string key = fmt::format("{}{} of {}", job::dump(what), number, split.halves.size());
+    for (Input const& input : inputs)
+        if (input.attribute == "suspects_sha256" || input.attribute == "reference_filler_sha256")
+            key += input.sha256;
+    for (data::View const* part : {&split.halves[number], &split.reference_filler})
+        if (part->size() > 0)
+            key += fmt::format(" {}", fmt::join(part->ids(0, part->size()), ","));
+    return sha256(key);
 }
 
-} // namespace
+// Collective over the group
+void train_one(comm::Communicator const& group, JobRun const& run, data::Split const& split,
+               std::string const& key, BuiltIn const& network, std::size_t number, torch::Device device) {
+    model::TrainingRun const how{.options = run.job.references,
+                                 .normalisation = normalisation(run.job),
+                                 .seed = seed_of(run.job, number),
+                                 .job_hash = key,
+                                 .checkpoint = run.files.reference(number),
+                                 .resume = run.request.resume,
+                                 .section = run.job.references.section};
+    spdlog::info("reference model {} of {}", number + 1, split.halves.size());
+    model::train(group, *as_network(network), {{split.halves[number], split.reference_filler}}, how, device);
+}
 
-ReferenceModels make_references(comm::Communicator const& comm, job::Job const& job, data::Split const& split,
-                                std::string const& key, OutputFiles const& files, bool resume,
-                                torch::Device device) {
-    std::vector<BuiltIn> const networks = untrained(comm, job, split, device);
-    if (networks.empty())
-        return {};
+// Collective. Groups of ranks train different ones
+void train_all(JobRun const& run, data::Split const& split, std::vector<std::string> const& keys,
+               std::vector<BuiltIn> const& networks, torch::Device device) {
+    comm::Communicator const& comm = run.comm;
     comm::agree(comm, [&] {
         if (comm.is_root())
-            std::filesystem::create_directories(files.references());
+            std::filesystem::create_directories(run.files.references());
     });
     auto const groups = std::min<std::size_t>(networks.size(), static_cast<std::size_t>(comm.size()));
     std::size_t const mine =
@@ -69,18 +86,39 @@ ReferenceModels make_references(comm::Communicator const& comm, job::Job const& 
         std::optional<Error> problem; // of this group: the others must not wait for it within train()
         if (std::size_t const r = first + mine; r < networks.size())
             try {
-                train_one(group, job, split, key, files.reference(r), resume, networks[r], r, device);
+                train_one(group, run, split, keys[r], networks[r], r, device);
             } catch (comm::AgreedError const& error) { // any other is for main(), which ends all ranks
                 problem = error;
             }
         comm.patient_barrier();
         comm::throw_together(comm, problem);
     }
-    for (std::size_t r = 0; r < networks.size(); ++r)
-        model::load_trained(comm, files.reference(r), *as_network(networks[r]), job.references.ema, device);
+}
+
+} // namespace
+
+ReferenceModels make_references(JobRun const& run, data::Split const& split, Inputs const& inputs,
+                                torch::Device device) {
+    job::References const& wanted = run.job.references;
+    std::vector<BuiltIn> const networks = untrained(run.comm, run.job, split, device);
+    if (networks.empty())
+        return {};
+    std::vector<std::string> const keys = comm::agree(run.comm, [&] {
+        std::vector<std::string> made;
+        for (std::size_t r = 0; r < networks.size(); ++r)
+            made.push_back(key_of(run.job, split, inputs, r));
+        return made;
+    });
+    if (wanted.folder.empty())
+        train_all(run, split, keys, networks, device);
     std::string fingerprints;
-    for (BuiltIn const& network : networks)
-        fingerprints += fingerprint(*as_network(network));
+    for (std::size_t r = 0; r < networks.size(); ++r) {
+        std::filesystem::path const file =
+            wanted.folder.empty() ? run.files.reference(r) : OutputFiles::reference_in(wanted.folder, r);
+        model::load_trained(run.comm, file, *as_network(networks[r]), wanted.ema, device,
+                            model::Ended{keys[r], wanted.epochs});
+        fingerprints += fingerprint(*as_network(networks[r]));
+    }
     return {as_models(networks), sha256(fingerprints)};
 }
 

@@ -1,6 +1,7 @@
 //! Reference models: trained by this job on halves of the suspects that it knows.
 #pragma once
 
+#include "app/job_run.hpp"
 #include "app/target.hpp"
 
 #include <string>
@@ -14,10 +15,11 @@ struct ReferenceModels {
 };
 
 //! Collective. Trains job.references.count networks, reference r on split.halves[r] and the filler, groups of
-//! ranks working on different ones, and gives all of them to every rank. Each is the same on any number of
-//! ranks, and has a checkpoint of its own. `key` as in make_target().
-ReferenceModels make_references(comm::Communicator const& comm, job::Job const& job, data::Split const& split,
-                                std::string const& key, OutputFiles const& files, bool resume,
+//! ranks working on different ones, and gives all of them to every rank; or takes those of references.folder.
+//! Each is the same on any number of ranks, and has a checkpoint of its own, whose key is what it is a
+//! function of: the section, seed and preparation, the files' hashes in `inputs`, and the ids of its samples.
+//! Error(usage) for a folder of others.
+ReferenceModels make_references(JobRun const& run, data::Split const& split, Inputs const& inputs,
                                 torch::Device device);
 
 //! Collective. Untrained networks in their place.

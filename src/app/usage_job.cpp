@@ -48,9 +48,11 @@ struct Trial {
 };
 
 // Collective. All that can be wrong with networks and signals, before hours are spent on the first of them
-Trial try_models(JobRun const& run, data::Split const& split, torch::Device device) {
+Trial try_models(JobRun const& run, data::Split const& split, Inputs const& inputs, torch::Device device) {
     Target const target = make_trial_target(run.comm, run.job, split, device);
-    auto const references = make_trial_references(run.comm, run.job, split, device);
+    auto const references = run.job.references.folder.empty()
+                                ? make_trial_references(run.comm, run.job, split, device)
+                                : make_references(run, split, inputs, device).models;
     return comm::agree(run.comm, [&]() -> Trial {
         auto const sources = usage_sources(run.job, split, target, references, partner_file(run), device);
         return {job_signals(run.job, split, target).size(),
@@ -106,7 +108,7 @@ void run_usage(JobRun const& run) {
                                std::filesystem::exists(run.files.partners()) ||
                                std::filesystem::exists(run.files.reference(0)));
     if (job.trains() || job.references.count > 0)
-        try_models(run, split, device);
+        try_models(run, split, inputs, device);
     std::string const key = training_key(job, inputs);
     auto const hash_partners = [&](std::filesystem::path const& path) {
         return hash_input(comm, "partners_sha256", "file of partners", path);
@@ -115,8 +117,7 @@ void run_usage(JobRun const& run) {
     Target const target = make_target(comm, job, split, key, run.files, run.request.resume, device);
     if (job.redraws())
         make_partner_images(run, split, inputs);
-    ReferenceModels const references =
-        make_references(comm, job, split, key, run.files, run.request.resume, device);
+    ReferenceModels const references = make_references(run, split, inputs, device);
     inputs.push_back({"model_sha256", "model", target.sha256});
     inputs.push_back({"reference_models_sha256", "reference models", references.sha256});
     inputs.push_back(job.redraws() && partners.sha256.empty() ? hash_partners(run.files.partners())
@@ -142,7 +143,8 @@ void check_usage(JobRun const& run) {
     job::Job const& job = run.job;
     data::Split const split = data::make_split(run.comm, job);
     check_parts(run, split, torch::kCPU); // a login node has no GPU
-    Trial const trial = try_models(run, split, torch::kCPU);
+    Inputs const inputs = job.references.folder.empty() ? Inputs() : hash_inputs(run);
+    Trial const trial = try_models(run, split, inputs, torch::kCPU);
     if (run.comm.is_root())
         fmt::print(
             "{}: fine; {} suspects, {} held-out samples, {}{} classes, {} signals, {} shards, results "

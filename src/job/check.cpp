@@ -47,6 +47,10 @@ void check_references(Job const& job) {
              "usage.references.network=\"{}\" (but usage.references.count=0). Set the count, or remove the "
              "section",
              references.network);
+    if (references.count == 0 && !references.folder.empty())
+        fail(Exit::usage,
+             "usage.references.folder=\"{}\" (but usage.references.count=0). Set the count to theirs",
+             references.folder);
     if (references.count == 0)
         return;
     if (references.count % 2 != 0 || references.count < 4)

@@ -32,6 +32,20 @@ torch::serialize::InputArchive open_archive(std::string const& bytes, std::files
     return archive;
 }
 
+void check_ended(std::filesystem::path const& path, Ended const& found, Ended const& wanted) {
+    if (found.job_hash != wanted.job_hash)
+        fail(Exit::usage,
+             "{}: was trained on other samples, with another seed, or by other settings than this job asks "
+             "for. Use "
+             "those, or train anew",
+             path.string());
+    if (found.epochs < wanted.epochs)
+        fail(Exit::usage,
+             "{}: its training has not ended ({} of {} epochs). Go on with the run that makes it, with "
+             "--resume",
+             path.string(), found.epochs, wanted.epochs);
+}
+
 std::vector<std::vector<std::int64_t>> shapes_of(Network const& network) {
     std::vector<std::vector<std::int64_t>> shapes;
     for (auto const& tensors : {network.parameters(), network.buffers()})
@@ -125,13 +139,18 @@ std::int64_t load_checkpoint(comm::Communicator const& comm, std::filesystem::pa
 }
 
 void load_trained(comm::Communicator const& comm, std::filesystem::path const& path, Network& network,
-                  double ema, torch::Device device) {
+                  double ema, torch::Device device, std::optional<Ended> const& wanted) {
     std::string const bytes = read_and_broadcast(comm, path);
     comm::agree(comm, [&] {
         auto const shapes = shapes_of(network);
         WeightAverage average(network, ema);
+        c10::IValue hash, epochs;
         try {
             torch::serialize::InputArchive archive = open_archive(bytes, path, device), weights, averaged;
+            archive.read("job_hash", hash);
+            archive.read("epochs_done", epochs);
+            if (wanted)
+                check_ended(path, {hash.toStringRef(), epochs.toInt()}, *wanted);
             archive.read("network", weights);
             archive.read("average", averaged);
             network.load(weights);

@@ -160,6 +160,7 @@ TEST(JobFile, AnEmptyJobHasEveryDefault) {
         {"usage.redraw_strength", "0.5"},
         {"usage.partners", "auto"},
         {"usage.references.count", "0"},
+        {"usage.references.folder", ""},
         {"usage.references.network", ""},
         {"usage.references.norm", "group"},
         {"usage.references.width", "0"},

@@ -31,6 +31,22 @@ class Ranks(common.ProgramTest):
     def test_reference_models_beside_held_out_data(self):
         self.compare("usage.reference=held_out", *self.REFERENCES)
 
+    def test_reference_models_of_another_run(self):
+        job = common.make_job(self.folder)
+        sets = ("usage.reference=partners", "model.train.network=mlp", *self.REFERENCES)
+        arguments = [a for s in sets for a in ("--set", s)]
+        common.assay("run", job, "--output", self.folder / "first", *arguments)
+        taken = (*arguments, "--set", f"usage.references.folder={self.folder}/first/references")
+        common.assay("check", job, *taken)
+        common.assay("run", job, "--output", self.folder / "second", *taken, ranks=2)
+        self.assertEqual(common.differences(self.folder / "first/results.h5", self.folder / "second/results.h5"), "")
+        self.assertFalse((self.folder / "second/references").exists())
+        for other in ("job.seed=6", "usage.references.epochs=3", "dataset.label_noise=0.2"):
+            done = common.assay("check", job, *taken, "--set", other, code=64)
+            self.assertIn("first/references/0.ckpt: was trained on other samples", done.stderr, other)
+        done = common.assay("run", job, *taken, "--output", self.folder / "first", "--overwrite", code=64)
+        self.assertIn("is written, or removed, by a run into", done.stderr)
+
     def test_redrawn_partners(self):
         self.compare("usage.reference=partners", "generator.network=ddpm", "generator.width=8", "generator.epochs=1",
                      "generator.batch_size=40", "usage.references.count=4", "usage.references.network=mlp",

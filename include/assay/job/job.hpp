@@ -151,10 +151,15 @@ struct Train : Network {
 //! Models that this job trains on parts of the suspects that it knows.
 struct References : Network {
     std::int64_t count = 0;
+    std::string folder;
     References() { section = "usage.references"; }
     void fields(auto&& visit) {
         visit("count", count, in(0, 1024), "",
               "reference models, an even number: pairs trained on two halves of the suspects; 0 = none");
+        visit("folder", folder, any(), "path",
+              "folder references of a run on the same suspects, with the same seed and section: its models "
+              "are taken; "
+              "empty = train them");
         Network::fields(visit);
     }
 };

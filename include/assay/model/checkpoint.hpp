@@ -6,6 +6,7 @@
 #include "assay/model/network.hpp"
 
 #include <filesystem>
+#include <optional>
 
 #include <torch/optim/optimizer.h>
 
@@ -25,10 +26,18 @@ std::int64_t load_checkpoint(comm::Communicator const& comm, std::filesystem::pa
                              torch::optim::Optimizer& optimizer, torch::nn::Module& average,
                              torch::Device device);
 
-//! Collective. The weights that a training, of whatever job, left in a checkpoint: their averages, where it
-//! averaged (`ema` as in that training). Error(data) for a file that is none, or weights of another network.
+//! A training that has come to its end.
+struct Ended {
+    std::string job_hash;
+    std::int64_t epochs = 0;
+};
+
+//! Collective. The weights that a training, of whatever job unless `wanted` says which, left in a checkpoint:
+//! their averages, where it averaged (`ema` as in that training). Error(data) for a file that is none, or
+//! weights of another network; Error(usage) for another training than the wanted one, or one that has not
+//! ended.
 void load_trained(comm::Communicator const& comm, std::filesystem::path const& path, Network& network,
-                  double ema, torch::Device device);
+                  double ema, torch::Device device, std::optional<Ended> const& wanted = {});
 
 //! Collective. Root's file, byte by byte, on every rank. Error(data) if it cannot be read.
 std::string read_and_broadcast(comm::Communicator const& comm, std::filesystem::path const& path);
