@@ -28,10 +28,7 @@ void check_parts(JobRun const& run, data::Split const& split, torch::Device devi
             check_samples(comm, filler->dataset());
     if (run.job.redraws())
         check_partner_images(run, split, device);
-    if (comm.is_root() && run.job.model.family == "diffusion" && run.job.generator.network == "ddpm")
-        spdlog::warn(
-            "generator.network=\"ddpm\" redraws partners for a target of its own family: they may score like "
-            "members, and use be missed. \"vae\" or a generator of your own is of another");
+
     if (run.job.mixes())
         comm::agree(comm, [&] {
             usage::Neighbourhoods groups(split.suspects, run.seed());

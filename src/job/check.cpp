@@ -160,6 +160,12 @@ void check_redrawing(Job const& job) {
     if (generator.network == "torchscript" && generator.file.empty())
         fail(Exit::usage,
              "generator.file is missing (generator.network=\"torchscript\"). Name the TorchScript file");
+    if (generator.network == "ddpm" && job.model.family == "diffusion")
+        fail(Exit::usage, "generator.network=\"ddpm\" (of the target's family: what it redraws is to a "
+                          "diffusion model unlike any "
+                          "suspect, and shows use where there is none, docs/experiments/usage_diffusion.md). "
+                          "Use \"vae\", a generator "
+                          "of your own of another family, or dataset.held_out");
     check_micro_batch(generator, "generator");
     if (generator.network != "ddpm" && job.usage.redraw_strength != Usage().redraw_strength)
         fail(Exit::usage,

@@ -342,7 +342,8 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     audit.p_value = audit.evidence.p_value;
     audit.lower_bound = audit.evidence.lower_bound;
     bool const as_among_partners = audit.excess > 0 && audit.evidence.lower_bound == 0;
-    if (as_among_partners || audit.regime_slope < kSmallestSlope) { // nothing was tested
+    bool const found_in_none = !audit.self_tests.empty() && mean_of(audit.self_tests).none > kLargestSelfTest;
+    if (as_among_partners || found_in_none || audit.regime_slope < kSmallestSlope) { // nothing was tested
         audit.p_value = 1;
         audit.lower_bound = 0;
     }

@@ -253,6 +253,17 @@ AuditInput with_partners(AuditInput input, std::string const& name, double remem
     return input;
 }
 
+// What would be found in models that used nothing is no finding in another
+TEST(CalibratedAudit, TestsNothingWhereSelfTestsFindUseThatWasNotThere) {
+    Audit const audit =
+        audit_usage(with_partners(audited({.n = 2000, .p = 0.5}), "shifted", 0, 6), {.bootstrap = 50});
+    EXPECT_GT(mean_of(audit.self_tests).none, kLargestSelfTest);
+    EXPECT_GT(audit.regime_slope, 0.25);
+    EXPECT_EQ(audit.status, Status::shift_suspect) << audit.reason;
+    EXPECT_EQ(audit.lower_bound, 0);
+    EXPECT_EQ(audit.p_value, 1);
+}
+
 TEST(ChoosePartners, TakesThoseWhoseSelfTestsComeNearest) {
     AuditInput const world = audited({.n = 2000});
     AuditInput const good = with_partners(world, "good", 0, 0),
