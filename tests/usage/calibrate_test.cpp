@@ -242,21 +242,22 @@ TEST(CalibratedAudit, RefusesTablesThatDoNotFit) {
               std::string::npos);
 }
 
-// The same world with partners that every model remembers, or to which every other model answers otherwise
-// than to suspects
+// The same world with partners that every model remembers, or to which reference models answer otherwise than
+// to suspects, one half of them up, the other down
 AuditInput with_partners(AuditInput input, std::string const& name, double remembered, double otherwise) {
     input.partners = name;
     for (std::size_t r = 0; r < input.references.size(); ++r)
         for (Values& column : input.references[r].views[1].columns)
             for (std::size_t i = 0; i < column.size(); ++i)
-                column[i] += (input.references[r].member[i] ? remembered : 0) - (r % 2 == 0 ? otherwise : 0);
+                column[i] +=
+                    (input.references[r].member[i] ? remembered : 0) + (r < 2 ? otherwise : -otherwise);
     return input;
 }
 
 // What would be found in models that used nothing is no finding in another
 TEST(CalibratedAudit, TestsNothingWhereSelfTestsFindUseThatWasNotThere) {
     Audit const audit =
-        audit_usage(with_partners(audited({.n = 2000, .p = 0.5}), "shifted", 0, 6), {.bootstrap = 50});
+        audit_usage(with_partners(audited({.n = 2000, .p = 0.8}), "shifted", 0, 3), {.bootstrap = 50});
     EXPECT_GT(mean_of(audit.self_tests).none, kLargestSelfTest);
     EXPECT_GT(audit.regime_slope, 0.25);
     EXPECT_EQ(audit.status, Status::shift_suspect) << audit.reason;
