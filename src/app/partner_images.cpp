@@ -108,6 +108,7 @@ std::filesystem::path partner_file(JobRun const& run) {
 void check_partner_images(JobRun const& run, data::Split const& split, torch::Device device) {
     data::Slice const mine = data::my_slice(run.comm, split.suspects.size());
     bool const given = !run.job.dataset.partners.empty();
+    std::shared_ptr<model::GeneratorNetwork> network;
     Input const suspects =
         hash_input(run.comm, "suspects_sha256", "suspects file", given ? run.job.dataset.suspects : "");
     comm::agree(run.comm, [&] {
@@ -115,7 +116,7 @@ void check_partner_images(JobRun const& run, data::Split const& split, torch::De
             return check_partner_file(partner_file(run), split.suspects, mine, suspects.sha256);
         check_unit_interval(split.suspects, mine);
         if (is_built_in(run))
-            make_generator(run, split.suspects.info(), split.classes);
+            network = make_generator(run, split.suspects.info(), split.classes);
         else if (split.suspects.info().sample_shape.size() != 3)
             fail(Exit::usage,
                  "generator.network=\"torchscript\" (redraws images [C, H, W]; samples are [{}]). Bring "
@@ -124,6 +125,8 @@ void check_partner_images(JobRun const& run, data::Split const& split, torch::De
     });
     if (!given && !is_built_in(run))
         load_redrawer(run, split, device);
+    else if (!given && !run.job.generator.file.empty())
+        model::load_trained(run.comm, run.job.generator.file, *network, run.job.generator.ema, device);
 }
 
 void make_partner_images(JobRun const& run, data::Split const& split, Inputs const& inputs) {

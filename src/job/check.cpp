@@ -120,6 +120,12 @@ void check_dataset(Job const& job) {
     if (job.dataset.suspects.empty())
         fail(Exit::usage, "dataset.suspects is missing (what is to be audited?). Name a data set file");
     check_normalisation("dataset", job.dataset.mean, job.dataset.deviation);
+    if (job.dataset.label_noise > 0 && !job.model.file.empty())
+        fail(Exit::usage,
+             "dataset.label_noise={} (replaces labels for targets that the job trains; model.file=\"{}\" was "
+             "trained with "
+             "others). Remove it",
+             job.dataset.label_noise, job.model.file);
 }
 
 void check_usage(Job const& job) {
@@ -205,6 +211,12 @@ void check_partners(Job const& job) {
              "usage.partners=\"{}\" (but the reference is held-out data). Remove it, or set "
              "usage.reference=\"partners\"",
              job.usage.partners);
+    if (given && job.references.count == 0)
+        fail(Exit::usage,
+             "usage.references.count=0 (redrawn partners do not score like unused suspects, and use would be "
+             "found where "
+             "there is none: signals must be calibrated). Add the section usage.references, or remove {}",
+             network.empty() ? "dataset.partners" : "the section generator");
     if (!given && job.usage.partners == "redrawn")
         fail(Exit::usage,
              "usage.partners=\"redrawn\" (by what?). Name generator.network or dataset.partners");

@@ -13,7 +13,7 @@ namespace {
 std::string partner_statement(Audit const& audit) {
     std::string text =
         audit.calibrated ? fmt::format("Of every signal is taken what {} models let expect that were "
-                                       "trained, by this job, on halves "
+                                       "trained on halves "
                                        "of the suspects, those that had not seen the suspect. How the "
                                        "target's signals follow theirs is "
                                        "learnt on partners, and assumed to be the same for unused suspects. ",

@@ -130,7 +130,8 @@ class StopReferences(Stop):
 class StopRedraw(Stop):
     SLOW = tuple(a for s in (
         "usage.reference=partners", "generator.network=ddpm", "generator.width=16", "generator.epochs=2",
-        "generator.checkpoint_every=1", "model.train.epochs=1", "compute.shard_size=16") for a in ("--set", s))
+        "generator.checkpoint_every=1", "model.train.epochs=1", "compute.shard_size=16", "usage.references.count=4",
+        "usage.references.network=mlp", "usage.references.width=8", "usage.references.epochs=1") for a in ("--set", s))
     test_a_restart_without_progress_says_70 = test_a_broken_shard_is_computed_again = None
     test_stop_signal_saves_and_says_75 = None
 

@@ -204,7 +204,8 @@ class TorchScript(common.ProgramTest):
         torch.jit.save(torch.jit.script(Restless()), str(self.folder / "restless.pt"))
         job = common.make_job(self.folder)
         sets = {"usage.reference": "partners", "dataset.suspect_count": 0, "model.train.epochs": 1, "model.train.filler": "", "model.train.set_size": 0,
-                "generator.network": "torchscript"}
+                "generator.network": "torchscript", "usage.references.count": 4, "usage.references.network": "mlp",
+                "usage.references.width": 8, "usage.references.epochs": 1}
         arguments = [a for key, value in sets.items() for a in ("--set", f"{key}={value}")]
 
         def blurred_by(name):

@@ -279,10 +279,9 @@ struct Usage {
         visit("augmentations", augmentations, in(2, 64), "", "shifted and mirrored versions per sample");
         visit("reference", reference, one_of({"auto", "held_out", "partners"}), "",
               "non-members; auto: held_out where the job names it");
-        visit(
-            "partners", partners, one_of({"auto", "mixtures", "redrawn"}), "",
-            "auto: redrawn where the job has a generator or dataset.partners, else mixtures; with reference "
-            "models both, of which self-tests choose");
+        visit("partners", partners, one_of({"auto", "mixtures", "redrawn"}), "",
+              "auto: mixtures, and redrawn ones where the job has a generator or dataset.partners; of both, "
+              "self-tests choose");
         visit("redraw_strength", redraw_strength, in(0.05, 1), "share",
               "with a generator: of its time that noise takes when it redraws suspects as partners");
         visit("scorer", scorer, one_of({"zsum", "logistic"}), "",
@@ -423,9 +422,7 @@ struct Job {
                !(generator.network.empty() && dataset.partners.empty());
     }
     //! Are there partners that are mixtures of suspects?
-    bool mixes() const {
-        return uses_partners() && usage.partners != "redrawn" && (!redraws() || references.count > 0);
-    }
+    bool mixes() const { return uses_partners() && usage.partners != "redrawn"; }
     //! For Boost.Serialization: the job travels from root to all ranks.
     template <class Archive>
     void serialize(Archive& archive, unsigned /*version*/) {
