@@ -170,8 +170,8 @@ void check_redrawing(Job const& job) {
         fail(Exit::usage, "generator.network=\"ddpm\" (of the target's family: what it redraws is to a "
                           "diffusion model unlike any "
                           "suspect, and shows use where there is none, docs/experiments/usage_diffusion.md). "
-                          "Use \"vae\", a generator "
-                          "of your own of another family, or dataset.held_out");
+                          "Use dataset.held_out; "
+                          "mixtures and \"vae\" are safe, and showed nothing");
     check_micro_batch(generator, "generator");
     if (generator.network != "ddpm" && job.usage.redraw_strength != Usage().redraw_strength)
         fail(Exit::usage,
