@@ -171,7 +171,7 @@ void check_redrawing(Job const& job) {
                           "diffusion model unlike any "
                           "suspect, and shows use where there is none, docs/experiments/usage_diffusion.md). "
                           "Use dataset.held_out; "
-                          "mixtures and \"vae\" are safe, and showed nothing");
+                          "mixtures and \"vae\" showed next to nothing");
     check_micro_batch(generator, "generator");
     if (generator.network != "ddpm" && job.usage.redraw_strength != Usage().redraw_strength)
         fail(Exit::usage,
