@@ -12,6 +12,8 @@
 #include "assay/model/torchscript.hpp"
 #include "assay/store/array.hpp"
 
+#include <algorithm>
+
 namespace assay::app {
 
 namespace {
@@ -105,15 +107,17 @@ std::filesystem::path partner_file(JobRun const& run) {
                                             : std::filesystem::path(run.job.dataset.partners);
 }
 
-void check_partner_images(JobRun const& run, data::Split const& split, torch::Device device) {
+void check_partner_images(JobRun const& run, data::Split const& split, Inputs const& inputs,
+                          torch::Device device) {
     data::Slice const mine = data::my_slice(run.comm, split.suspects.size());
     bool const given = !run.job.dataset.partners.empty();
     std::shared_ptr<model::GeneratorNetwork> network;
-    Input const suspects =
-        hash_input(run.comm, "suspects_sha256", "suspects file", given ? run.job.dataset.suspects : "");
+
     comm::agree(run.comm, [&] {
         if (given)
-            return check_partner_file(partner_file(run), split.suspects, mine, suspects.sha256);
+            return check_partner_file(
+                partner_file(run), split.suspects, mine,
+                std::ranges::find(inputs, "suspects_sha256", &Input::attribute)->sha256);
         check_unit_interval(split.suspects, mine);
         if (is_built_in(run))
             network = make_generator(run, split.suspects.info(), split.classes);

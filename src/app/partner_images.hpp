@@ -12,8 +12,10 @@ namespace assay::app {
 std::filesystem::path partner_file(JobRun const& run);
 
 //! Collective. Error(usage) for suspects that the job's generator cannot take, Error(data) for suspects'
-//! values that it cannot, or a file of partners that are not these suspects'.
-void check_partner_images(JobRun const& run, data::Split const& split, torch::Device device);
+//! values that it cannot, or a file of partners that are not these suspects' (`inputs` has their file's
+//! hash).
+void check_partner_images(JobRun const& run, data::Split const& split, Inputs const& inputs,
+                          torch::Device device);
 
 //! Collective. Unless the job names dataset.partners: trains its generator on the suspects (or loads
 //! generator.file) and redraws them, twice, into run.files.partners(). What an unfinished run of the same job

@@ -4,6 +4,7 @@
 #include "assay/base/random.hpp"
 #include "assay/base/sha256.hpp"
 #include "assay/comm/agree.hpp"
+#include "assay/comm/collectives.hpp"
 #include "assay/job/job_file.hpp"
 #include "assay/model/checkpoint.hpp"
 #include "assay/model/train.hpp"
@@ -35,7 +36,7 @@ std::vector<Model> as_models(std::vector<BuiltIn> const& networks) {
     return models;
 }
 
-// Local. What reference `number` is a function of
+// Root. What reference `number` is a function of, as a SHA-256
 std::string key_of(job::Job const& job, data::Split const& split, Inputs const& inputs, std::size_t number) {
     job::Job what; // all that is not said is the default
     what.job.seed = job.job.seed;
@@ -51,9 +52,25 @@ std::string key_of(job::Job const& job, data::Split const& split, Inputs const& 
         if (input.attribute == "suspects_sha256" || input.attribute == "reference_filler_sha256")
             key += input.sha256;
     for (data::View const* part : {&split.halves[number], &split.reference_filler})
-        if (part->size() > 0)
-            key += fmt::format(" {}", fmt::join(part->ids(0, part->size()), ","));
+        if (part->size() > 0) {
+            std::vector<std::uint64_t> const ids = part->ids(0, part->size());
+            key += sha256({reinterpret_cast<char const*>(ids.data()), ids.size() * sizeof(std::uint64_t)});
+        }
     return sha256(key);
+}
+
+// Collective. One per reference; root reads the ids
+std::vector<std::string> keys_of(JobRun const& run, data::Split const& split, Inputs const& inputs) {
+    std::string joined;
+    comm::agree(run.comm, [&] {
+        for (std::size_t r = 0; run.comm.is_root() && r < split.halves.size(); ++r)
+            joined += key_of(run.job, split, inputs, r);
+    });
+    joined = comm::broadcast(run.comm, joined);
+    std::vector<std::string> keys;
+    for (std::size_t r = 0, length = joined.size() / split.halves.size(); r < split.halves.size(); ++r)
+        keys.push_back(joined.substr(r * length, length));
+    return keys;
 }
 
 // Collective over the group
@@ -103,12 +120,7 @@ ReferenceModels make_references(JobRun const& run, data::Split const& split, Inp
     std::vector<BuiltIn> const networks = untrained(run.comm, run.job, split, device);
     if (networks.empty())
         return {};
-    std::vector<std::string> const keys = comm::agree(run.comm, [&] {
-        std::vector<std::string> made;
-        for (std::size_t r = 0; r < networks.size(); ++r)
-            made.push_back(key_of(run.job, split, inputs, r));
-        return made;
-    });
+    std::vector<std::string> const keys = keys_of(run, split, inputs);
     if (wanted.folder.empty())
         train_all(run, split, keys, networks, device);
     std::string fingerprints;

@@ -1,4 +1,4 @@
-//! Reference models: trained by this job on halves of the suspects that it knows.
+//! Reference models: trained on halves of the suspects that are known, by this job or a run before.
 #pragma once
 
 #include "app/job_run.hpp"

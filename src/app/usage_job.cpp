@@ -18,7 +18,7 @@ namespace assay::app {
 namespace {
 
 // Collective. Every sample's values, shared out over the ranks
-void check_parts(JobRun const& run, data::Split const& split, torch::Device device) {
+void check_parts(JobRun const& run, data::Split const& split, Inputs const& inputs, torch::Device device) {
     comm::Communicator const& comm = run.comm;
     check_samples(comm, split.suspects.dataset());
     if (split.held_out)
@@ -27,8 +27,7 @@ void check_parts(JobRun const& run, data::Split const& split, torch::Device devi
         if (filler->size() > 0)
             check_samples(comm, filler->dataset());
     if (run.job.redraws())
-        check_partner_images(run, split, device);
-
+        check_partner_images(run, split, inputs, device);
     if (run.job.mixes())
         comm::agree(comm, [&] {
             usage::Neighbourhoods groups(split.suspects, run.seed());
@@ -92,12 +91,11 @@ void run_usage(JobRun const& run) {
     job::Job const& job = run.job;
     torch::Device const device = run.placement.device;
     data::Split const split = data::make_split(comm, job);
-    check_parts(run, split, device);
+    Inputs inputs = hash_inputs(run);
+    check_parts(run, split, inputs, device);
     spdlog::info("{}: {} suspects, {} held-out samples, {} rank(s), device {}", job.job.name,
                  split.suspects.size(), split.held_out ? split.held_out->size() : 0, comm.size(),
                  device.str());
-
-    Inputs inputs = hash_inputs(run);
     stop_before_work(comm, store::ResultFile::has_partial(run.files.results()) ||
                                std::filesystem::exists(run.files.checkpoint()) ||
                                std::filesystem::exists(run.files.generator()) ||
@@ -139,8 +137,9 @@ void run_usage(JobRun const& run) {
 void check_usage(JobRun const& run) {
     job::Job const& job = run.job;
     data::Split const split = data::make_split(run.comm, job);
-    check_parts(run, split, torch::kCPU); // a login node has no GPU
-    Inputs const inputs = job.references.folder.empty() ? Inputs() : hash_inputs(run);
+    bool const reuses = !job.references.folder.empty() || !job.dataset.partners.empty();
+    Inputs const inputs = reuses ? hash_inputs(run) : Inputs(); // of large files the reading takes minutes
+    check_parts(run, split, inputs, torch::kCPU);               // a login node has no GPU
     Trial const trial = try_models(run, split, inputs, torch::kCPU);
     if (run.comm.is_root())
         fmt::print(

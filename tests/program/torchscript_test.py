@@ -242,6 +242,15 @@ class TorchScript(common.ProgramTest):
             other["partners_2/value"][7, 3] = 1.5
         done = common.assay("check", job, *given, "--set", f"dataset.partners={self.folder}/other.h5", code=65)
         self.assertRegex(done.stderr, r"/partners_2/value holds 1.5 in row 7")
+        for spoil, said in ((lambda f: f.attrs.update(status="unfinished"), "is unfinished"),
+                            (lambda f: f.create_dataset("samples/label", data=np.full(len(x), 9)),
+                             "/samples/label is 9 in row 0")):
+            with h5py.File(self.folder / "other.h5", "r+") as other:
+                other["partners_2/value"][7, 3] = 0.5
+                other.attrs.pop("status", None)
+                spoil(other)
+            done = common.assay("check", job, *given, "--set", f"dataset.partners={self.folder}/other.h5", code=65)
+            self.assertIn(said, done.stderr)
 
 
 if __name__ == "__main__":
