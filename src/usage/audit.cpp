@@ -6,44 +6,21 @@
 #include "assay/usage/score.hpp"
 #include "assay/usage/self_test.hpp"
 #include "usage/audit_input.hpp"
+#include "usage/decide.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <tuple>
 
 namespace assay::usage {
 
 namespace {
 
-// Below, the 95 % band around a share is wider than +-0.1
-constexpr std::size_t kFewItems = 200;
-// AUC(U vs N) = 0.5 + p (AUC(M vs N) - 0.5): without an excess there is nothing to divide by
-constexpr double kSeparatedErrors = 2;
-// Of two estimators that rest on the same assumption
-constexpr double kLargestDisagreement = 0.2;
-// A wider interval says hardly more than the bound alone
-constexpr double kWidestInterval = 0.4;
-// Below, errors of 0.2 to 0.4 were measured (docs/experiments/usage_held_out.md). Best bin is too small for
-// weak members, so that the implied AUC is too large: the gate is lenient, and low_end_rise() stands beside
-// it
-constexpr double kWeakestMemberAuc = 0.7;
-// One-sided 5 % point of the normal distribution
-constexpr double kLargestRise = 1.645;
 // In sd; such a shift moves an estimate by up to 0.08 at AUC 0.8 and p = 0.5 (covariance moment)
 constexpr double kLargestSignalShift = 0.1;
 // The same of steps of a ladder, whose difference is noisier
 constexpr double kLargestStepShift = 0.25;
-// A step carries its mixtures' noise as well: members' steps reach lower, the fraction comes out too small,
-// and with it this AUC too large. Set where targets of 20 and of 6 epochs part (docs/experiments)
-constexpr double kWeakestStepAuc = 0.88;
-// The same of calibrated signals. Set where targets of 60 and of 12 epochs part (classifiers, tuning seeds)
-constexpr double kWeakestCalibratedAuc = 0.85;
-// Below, classifiers that were stopped early or trained on augmented images gave bounds of 0.09 to 0.16 at p
-// = 0: they take a redrawn sample for less typical than memorising references do, and control and self-tests
-// cannot see it
-constexpr double kSmallestSlope = 0.25;
 // Standard errors of a difference of mean scores: one-sided 5 % point
 constexpr double kRaisedErrors = 1.645;
 // How often members score as low as the reference's lowest tenth, over how often others do
@@ -182,80 +159,6 @@ KnownMembers from_known_members(AuditInput const& input) {
     return {m.size(), adjusted_count(u, m, n), emq(u, m, n)};
 }
 
-std::pair<Status, std::string> decide(Audit const& audit) {
-    double const delta = 1 - audit.confidence;
-    double const disagreement =
-        std::abs(audit.estimates[kBestBin].value() - audit.estimates[estimator("density_ratio")].value());
-    double const width = audit.forced_interval.second - audit.forced_interval.first;
-    if (!(audit.evidence.p_value < delta))
-        return {Status::no_evidence,
-                fmt::format("p-value {:.3g} is not below {:.3g}", audit.evidence.p_value, delta)};
-    if (audit.excess > 0 && audit.evidence.lower_bound == 0)
-        return {Status::shift_suspect,
-                fmt::format(
-                    "partners against their own partners, raised alike, give a bound of {:.3f}, as large as "
-                    "that of the suspects",
-                    audit.excess)};
-    // With reference models a shift is no reason to refuse: partners may remember what their suspects were,
-    // which makes the fraction too small, and the interval allows for either cause
-    if (audit.control && audit.control->fires && !audit.calibrated)
-        return {Status::shift_suspect,
-                fmt::format("{} (score shift {:.3f}, p-value {:.3g})",
-                            audit.extrapolates() ? "mixtures differ among themselves"
-                                                 : "partners differ from their own partners",
-                            audit.control->score_shift, audit.control->evidence.p_value)};
-    if (audit.calibrated) {
-        if (audit.regime_slope < kSmallestSlope)
-            return {Status::shift_suspect,
-                    fmt::format(
-                        "the target answers partners much less sharply than the reference models do (slope "
-                        "{:.2f}, less than {}): how it answers unused suspects cannot be learnt from them",
-                        audit.regime_slope, kSmallestSlope)};
-        SelfTest const test = mean_of(audit.self_tests);
-        if (test.none > kLargestSelfTest)
-            return {
-                Status::shift_suspect,
-                fmt::format("of reference models that used none, the others say {:.2f} on average, more than "
-                            "{}",
-                            test.none, kLargestSelfTest)};
-        if (test.all < kWeakestSelfTest)
-            return {
-                Status::unidentified,
-                fmt::format("of reference models that used all, the others say {:.2f} on average, less than "
-                            "{}: too little is remembered, or partners with their suspects",
-                            test.all, kWeakestSelfTest)};
-    }
-    if (std::min(audit.n_suspects, audit.n_reference) < kFewItems)
-        return {Status::lower_bound_only,
-                fmt::format("{} suspects and {} reference items, fewer than {} on a side", audit.n_suspects,
-                            audit.n_reference, kFewItems)};
-    if (audit.auc <= 0.5 + kSeparatedErrors * audit.auc_se)
-        return {Status::lower_bound_only,
-                fmt::format("AUC {:.3f} of suspects against reference is within {} standard "
-                            "errors of 0.5",
-                            audit.auc, kSeparatedErrors)};
-    if (disagreement > kLargestDisagreement)
-        return {Status::unidentified, fmt::format("best bin and density ratio differ by {:.2f}, more than {}",
-                                                  disagreement, kLargestDisagreement)};
-    if (width > kWidestInterval)
-        return {Status::unidentified,
-                fmt::format("the interval is {:.2f} wide, more than {}", width, kWidestInterval)};
-    double const weakest = audit.ladder       ? kWeakestStepAuc
-                           : audit.calibrated ? kWeakestCalibratedAuc
-                                              : kWeakestMemberAuc;
-    if (!(audit.implied_member_auc >= weakest))
-        return {Status::unidentified,
-                fmt::format("members would be told from non-members with AUC {:.2f}, less than {}",
-                            audit.implied_member_auc, weakest)};
-    if (audit.low_end_rise > kLargestRise)
-        return {
-            Status::unidentified,
-            fmt::format("suspects thin out towards the lowest scores ({:.1f} standard errors): members reach "
-                        "down there, and the fraction would come out too small",
-                        audit.low_end_rise)};
-    return {Status::estimated, "all checks passed"};
-}
-
 } // namespace
 
 ScorePair compared_scores(AuditInput const& input) {
@@ -270,7 +173,7 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     AuditInput const ordered = canonical(unordered);
     audit.published = published_estimate(ordered, options.seed);
     Compared compared = as_compared(ordered);
-    audit.regime_slope = compared.slope;
+    audit.regime_spread = compared.spread;
     AuditInput const input = without_constant_signals(std::move(compared.input), audit.dropped);
     audit.signals = input.suspects.names;
     audit.n_suspects = input.suspects.rows();
@@ -338,14 +241,12 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
         audit.duci = duci(*ordered.duci);
     if (input.members)
         audit.known_members = from_known_members(input);
-    std::tie(audit.status, audit.reason) = decide(audit);
-    audit.p_value = audit.evidence.p_value;
-    audit.lower_bound = audit.evidence.lower_bound;
-    bool const as_among_partners = audit.excess > 0 && audit.evidence.lower_bound == 0;
-    bool const found_in_none = !audit.self_tests.empty() && mean_of(audit.self_tests).none > kLargestSelfTest;
-    if (as_among_partners || found_in_none || audit.regime_slope < kSmallestSlope) { // nothing was tested
-        audit.p_value = 1;
-        audit.lower_bound = 0;
+    Verdict verdict = decide(audit);
+    audit.status = verdict.status;
+    audit.reason = std::move(verdict.reason);
+    if (verdict.tested) {
+        audit.p_value = audit.evidence.p_value;
+        audit.lower_bound = audit.evidence.lower_bound;
     }
     if (audit.status == Status::shift_suspect && !audit.extrapolates()) {
         std::vector<double> const shifted = raised(scores.reference.z, std::abs(audit.control->score_shift));

@@ -156,7 +156,7 @@ Compared as_compared(AuditInput input) {
         input.reference = std::move(calibrated.reference);
         input.control_suspects = std::move(calibrated.control_suspects);
         input.control = std::move(calibrated.control);
-        return {std::move(input), calibrated.slope};
+        return {std::move(input), calibrated.spread};
     }
     if (!input.upper_rungs)
         return {std::move(input)};

@@ -18,7 +18,7 @@ AuditInput canonical(AuditInput const& input);
 //! What is compared, the control with it.
 struct Compared {
     AuditInput input;
-    double slope = std::numeric_limits<double>::quiet_NaN(); //!< Calibrated::slope, where there is one
+    double spread = std::numeric_limits<double>::quiet_NaN(); //!< Calibrated::spread, where there is one
 };
 
 //! With reference models, residuals (calibrate()); of a ladder without, steps (steps_of()); else as it is.

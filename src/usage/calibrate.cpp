@@ -1,6 +1,7 @@
 #include "assay/usage/calibrate.hpp"
 
 #include "assay/base/stats.hpp"
+#include "assay/usage/score.hpp"
 
 #include <cmath>
 
@@ -99,6 +100,21 @@ Line fit_trimmed(std::vector<double> const& x, std::vector<double> const& y) {
     return line;
 }
 
+double median_spread(SignalTable const& target, std::span<ReferenceModel const> references) {
+    std::vector<double> const wide = fit_scale(target).width;
+    std::vector<double> usual(wide.size(), 0);
+    for (ReferenceModel const& reference : references) {
+        std::vector<double> const width = fit_scale(reference.views[1]).width;
+        for (std::size_t k = 0; k < width.size(); ++k)
+            usual[k] += width[k] / static_cast<double>(references.size());
+    }
+    std::vector<double> ratios;
+    for (std::size_t k = 0; k < wide.size(); ++k)
+        if (usual[k] > 0)
+            ratios.push_back(wide[k] / usual[k]);
+    return ratios.empty() ? 0 : median(ratios);
+}
+
 } // namespace
 
 ReferenceModel take_rows(ReferenceModel const& model, std::span<std::size_t const> rows) {
@@ -114,7 +130,7 @@ Calibrated calibrate(Views const& target, std::span<ReferenceModel const> refere
                      std::optional<std::size_t> left_out) {
     Unseen const unseen(references, left_out);
     Calibrated result{target[0], target[1], target[1], target[2]};
-    std::vector<double> slopes;
+
     for (std::size_t k = 0; k < target[0].columns.size(); ++k) {
         std::array<std::vector<double>, 3> const expected{unseen.mean(0, k), unseen.mean(1, k),
                                                           unseen.mean(2, k)};
@@ -122,13 +138,13 @@ Calibrated calibrate(Views const& target, std::span<ReferenceModel const> refere
             return target[view].columns[k];
         };
         Line const line = fit_trimmed(expected[1], y(1)), above = fit_trimmed(expected[2], y(2));
-        slopes.push_back(line.slope);
+
         result.suspects.columns[k] = residuals(y(0), expected[0], line);
         result.reference.columns[k] = residuals(y(1), expected[1], line);
         result.control_suspects.columns[k] = residuals(y(1), expected[1], above);
         result.control.columns[k] = residuals(y(2), expected[2], above);
     }
-    result.slope = median(slopes);
+    result.spread = median_spread(target[1], references);
     return result;
 }
 

@@ -95,10 +95,10 @@ def shown(usage):
     details = usage["details"]
     fraction = "-" if usage["fraction"] is None else f"{usage['fraction']:.2f}"
     return (usage["status"], fraction, f"{details['best_bin']:.2f}", f"{usage['lower_bound']:.2f}",
-            f"{details['control_shift']:.2f}", f"{details['regime_slope']:.2f}")
+            f"{details['control_shift']:.2f}", f"{details['regime_spread']:.2f}")
 
 
-COLUMNS = ("status", "fraction", "best bin", "bound", "control shift", "slope")
+COLUMNS = ("status", "fraction", "best bin", "bound", "control shift", "spread")
 
 
 def selection(options):

@@ -35,8 +35,22 @@ TEST(Calibrate, TakesOffWhatReferencesLetExpect) {
     EXPECT_EQ(found.suspects.columns, (std::vector<Values>{{0, 1, 0}}));
     EXPECT_EQ(found.reference.columns, (std::vector<Values>{{0, 0, 0}}));
     EXPECT_EQ(found.control.columns, (std::vector<Values>{{0, 0, 0}}));
-    EXPECT_EQ(found.slope, 2);
+
     EXPECT_EQ(found.control_suspects.columns, (std::vector<Values>{{1 + 3 - 0, 7 + 3 - 3, 9 + 3 - 4}}));
+}
+
+// Half the distance between the 16 % and 84 % quantiles over partners: the target's over the mean of theirs
+TEST(Calibrate, ComparesHowWideAnswersToPartnersSpread) {
+    Values narrow, wide, other(101, 5);
+    for (int i = 0; i <= 100; ++i) {
+        narrow.push_back(i);
+        wide.push_back(-3 * i);
+    }
+    std::vector<std::uint8_t> const nobody(101, 0);
+    std::vector<ReferenceModel> const references{{views(other, narrow, other), nobody},
+                                                 {views(other, wide, other), nobody}};
+    EXPECT_DOUBLE_EQ(calibrate(views(other, narrow, other), references).spread, 0.5);
+    EXPECT_DOUBLE_EQ(calibrate(views(narrow, wide, other), references).spread, 1.5);
 }
 
 TEST(Calibrate, ReferenceThatIsLeftOutHasNoSay) {
@@ -103,7 +117,7 @@ AuditInput audited(World const& world) {
             auto const likes = [&](bool seen_it, std::size_t view) {
                 return content[view] + random.normal() + (seen_it ? world.gap * std::pow(0.01, view) : 0);
             };
-            auto const target = [&](std::size_t view) { return 7 + 0.5 * likes(used, view); };
+            auto const target = [&](std::size_t view) { return 7 + 0.8 * likes(used, view); };
             input.suspects.columns[s].push_back(target(0));
             input.reference.columns[s].push_back(target(1));
             for (SignalTable& rung : *input.upper_rungs)
@@ -191,8 +205,9 @@ TEST(CalibratedAudit, TakesOffWhatItsRuleFindsAmongPartners) {
     EXPECT_FALSE(audit.fraction);
 }
 
-// A target of another regime says nothing that reference models could calibrate, whatever the scores say
-TEST(CalibratedAudit, TestsNothingWhereTheTargetIsMuchLessSharpThanReferences) {
+// A target that memorises less than reference models says nothing that they could calibrate, whatever the
+// scores say
+TEST(CalibratedAudit, TestsNothingWhereTheTargetAnswersPartnersMuchMoreAlike) {
     AuditInput input = audited({.p = 0.5});
     for (ReferenceModel& model : input.references)
         for (SignalTable& view : model.views)
@@ -200,8 +215,23 @@ TEST(CalibratedAudit, TestsNothingWhereTheTargetIsMuchLessSharpThanReferences) {
                 for (double& value : column)
                     value *= 4;
     Audit const audit = audit_usage(input, {.bootstrap = 50});
-    EXPECT_NEAR(audit.regime_slope, 0.5 / 4, 0.02);
+    EXPECT_NEAR(audit.regime_spread, 0.8 / 4, 0.02);
     EXPECT_EQ(audit.status, Status::shift_suspect);
+    EXPECT_EQ(audit.lower_bound, 0);
+    EXPECT_EQ(audit.p_value, 1);
+}
+
+// Self-tests that hardly find models that used all: references of a regime in which nothing can be seen
+TEST(CalibratedAudit, TestsNothingWhereReferencesRememberTooLittle) {
+    AuditInput input = audited({.p = 0.8});
+    for (ReferenceModel& model : input.references)
+        for (Values& column : model.views[0].columns)
+            for (std::size_t i = 0; i < column.size(); ++i)
+                column[i] -= model.member[i] ? 4 : 0;
+    Audit const audit = audit_usage(input, {.bootstrap = 50});
+    EXPECT_GT(audit.evidence.dkw_bound, 0);
+    EXPECT_LT(mean_of(audit.self_tests).all, kWeakestSelfTest);
+    EXPECT_EQ(audit.status, Status::unidentified) << audit.reason;
     EXPECT_EQ(audit.lower_bound, 0);
     EXPECT_EQ(audit.p_value, 1);
 }
@@ -259,7 +289,7 @@ TEST(CalibratedAudit, TestsNothingWhereSelfTestsFindUseThatWasNotThere) {
     Audit const audit =
         audit_usage(with_partners(audited({.n = 2000, .p = 0.8}), "shifted", 0, 3), {.bootstrap = 50});
     EXPECT_GT(mean_of(audit.self_tests).none, kLargestSelfTest);
-    EXPECT_GT(audit.regime_slope, 0.25);
+    EXPECT_GT(audit.regime_spread, 0.65);
     EXPECT_EQ(audit.status, Status::shift_suspect) << audit.reason;
     EXPECT_EQ(audit.lower_bound, 0);
     EXPECT_EQ(audit.p_value, 1);

@@ -60,7 +60,7 @@ struct AuditOptions {
 //! What may be reported, from nothing to everything.
 enum class Status {
     no_evidence,   //!< p = 0 is not rejected
-    shift_suspect, //!< the control shows that partners alone shift the scores; bound against raised reference
+    shift_suspect, //!< partners may shift the scores by themselves; bound against raised reference, or none
     lower_bound_only, //!< too few items, or the sides are hardly separated
     unidentified,     //!< the estimators disagree, the interval is wide, or members are too hard to tell
     estimated,        //!< bound, fraction and interval
@@ -139,8 +139,8 @@ struct Audit {
     //! 0.
     std::optional<double> published;
     std::vector<SelfTest> self_tests; //!< one per reference model
-    //! Calibrated::slope, only with reference models; else NaN
-    double regime_slope = std::numeric_limits<double>::quiet_NaN();
+    //! Calibrated::spread, only with reference models; else NaN
+    double regime_spread = std::numeric_limits<double>::quiet_NaN();
     std::optional<Duci> duci;                  //!< only with AuditInput::duci
     std::optional<KnownMembers> known_members; //!< only with AuditInput::members
 };

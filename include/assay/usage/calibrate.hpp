@@ -35,9 +35,9 @@ struct Calibrated {
     SignalTable suspects, reference; //!< suspects, partners; expectation learnt on the partners
     SignalTable control_suspects,
         control; //!< partners, their partners; learnt on the latter: nothing to find
-    //! Median over the signals of the slope on partners: how much the target's signals rise for each unit
-    //! that the references' do. Far below 1: it is much less sharp than they are, of another regime.
-    double slope = 0;
+    //! Median over the signals of how wide the target's answers to partners spread, over how wide those of a
+    //! reference model do on average (SignalScale::width). Far below 1: it memorises less, of another regime.
+    double spread = 0;
 };
 
 //! Local. `left_out`: a reference model that takes no part. Every suspect must be unseen by one that does.

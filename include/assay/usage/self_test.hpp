@@ -23,9 +23,9 @@ struct ConsideredPartners {
     SelfTest mean;
 };
 
-//! What an audit needs of self-tests, on average, to say more than a bound, or anything: at most this much of
-//! models that used none, at least that much of models that used all.
-inline constexpr double kLargestSelfTest = 0.1, kWeakestSelfTest = 0.6;
+//! What an audit needs of self-tests, on average, to say anything: at most this much of models that used
+//! none, at least that much of models that used all.
+inline constexpr double kLargestSelfTest = 0.1, kWeakestSelfTest = 0.9;
 
 //! Local. Reference model `target` judged by the others; each side is an audit of its own, as if there were
 //! no other suspects. Two at least must not have seen a suspect. All 0 if no signal has a spread.
