@@ -128,7 +128,8 @@ std::string table(std::string const& name, usage::Audit const& audit, std::optio
         row(fmt::format("interval ({})", percent(audit.confidence)),
             audit.interval ? fmt::format("[{:.3f}, {:.3f}]", audit.interval->first, audit.interval->second)
                            : "-");
-    text += row("p-value of no use at all", p_value_text(audit.p_value));
+    text +=
+        row("p-value of no use at all", audit.tested ? p_value_text(audit.p_value) : "nothing was tested");
     text += row("reference", fmt::format("{} {}", audit.reference_total,
                                          !audit.paired                  ? "held-out samples"
                                          : audit.partners == "mixtures" ? "mixtures of suspects"
@@ -173,6 +174,8 @@ std::string answer(usage::Audit const& audit) {
     if (audit.lower_bound > 0 && audit.status != usage::Status::shift_suspect)
         return fmt::format("answer: {}; at least {:.0f} % of the suspect samples were used ({} confidence)",
                            usage::to_string(audit.status), std::floor(100 * audit.lower_bound), level);
+    if (!audit.tested)
+        return fmt::format("answer: {}; nothing can be said of this target", usage::to_string(audit.status));
     return fmt::format("answer: {}; no share can be given (p-value of no use {})",
                        usage::to_string(audit.status), p_value_text(audit.p_value));
 }

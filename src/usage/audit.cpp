@@ -1,6 +1,5 @@
 #include "assay/usage/audit.hpp"
 
-#include "assay/base/error.hpp"
 #include "assay/base/stats.hpp"
 #include "assay/usage/logistic.hpp"
 #include "assay/usage/score.hpp"
@@ -11,7 +10,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 namespace assay::usage {
 
@@ -244,7 +242,8 @@ Audit audit_usage(AuditInput const& unordered, AuditOptions const& options) {
     Verdict verdict = decide(audit);
     audit.status = verdict.status;
     audit.reason = std::move(verdict.reason);
-    if (verdict.tested) {
+    audit.tested = verdict.tested;
+    if (audit.tested) {
         audit.p_value = audit.evidence.p_value;
         audit.lower_bound = audit.evidence.lower_bound;
     }

@@ -149,6 +149,7 @@ Views target_views(AuditInput const& input) {
 
 Compared as_compared(AuditInput input) {
     if (!input.references.empty()) {
+        double const spread = relative_spread(input.reference, input.references);
         Calibrated calibrated = calibrate(target_views(input), input.references);
         input.references.clear();
         input.upper_rungs.reset();
@@ -156,7 +157,7 @@ Compared as_compared(AuditInput input) {
         input.reference = std::move(calibrated.reference);
         input.control_suspects = std::move(calibrated.control_suspects);
         input.control = std::move(calibrated.control);
-        return {std::move(input), calibrated.spread};
+        return {std::move(input), spread};
     }
     if (!input.upper_rungs)
         return {std::move(input)};

@@ -18,7 +18,8 @@ AuditInput canonical(AuditInput const& input);
 //! What is compared, the control with it.
 struct Compared {
     AuditInput input;
-    double spread = std::numeric_limits<double>::quiet_NaN(); //!< Calibrated::spread, where there is one
+    //! relative_spread(), where there are reference models
+    double spread = std::numeric_limits<double>::quiet_NaN();
 };
 
 //! With reference models, residuals (calibrate()); of a ladder without, steps (steps_of()); else as it is.

@@ -100,21 +100,6 @@ Line fit_trimmed(std::vector<double> const& x, std::vector<double> const& y) {
     return line;
 }
 
-double median_spread(SignalTable const& target, std::span<ReferenceModel const> references) {
-    std::vector<double> const wide = fit_scale(target).width;
-    std::vector<double> usual(wide.size(), 0);
-    for (ReferenceModel const& reference : references) {
-        std::vector<double> const width = fit_scale(reference.views[1]).width;
-        for (std::size_t k = 0; k < width.size(); ++k)
-            usual[k] += width[k] / static_cast<double>(references.size());
-    }
-    std::vector<double> ratios;
-    for (std::size_t k = 0; k < wide.size(); ++k)
-        if (usual[k] > 0)
-            ratios.push_back(wide[k] / usual[k]);
-    return ratios.empty() ? 0 : median(ratios);
-}
-
 } // namespace
 
 ReferenceModel take_rows(ReferenceModel const& model, std::span<std::size_t const> rows) {
@@ -130,7 +115,6 @@ Calibrated calibrate(Views const& target, std::span<ReferenceModel const> refere
                      std::optional<std::size_t> left_out) {
     Unseen const unseen(references, left_out);
     Calibrated result{target[0], target[1], target[1], target[2]};
-
     for (std::size_t k = 0; k < target[0].columns.size(); ++k) {
         std::array<std::vector<double>, 3> const expected{unseen.mean(0, k), unseen.mean(1, k),
                                                           unseen.mean(2, k)};
@@ -138,14 +122,27 @@ Calibrated calibrate(Views const& target, std::span<ReferenceModel const> refere
             return target[view].columns[k];
         };
         Line const line = fit_trimmed(expected[1], y(1)), above = fit_trimmed(expected[2], y(2));
-
         result.suspects.columns[k] = residuals(y(0), expected[0], line);
         result.reference.columns[k] = residuals(y(1), expected[1], line);
         result.control_suspects.columns[k] = residuals(y(1), expected[1], above);
         result.control.columns[k] = residuals(y(2), expected[2], above);
     }
-    result.spread = median_spread(target[1], references);
     return result;
+}
+
+double relative_spread(SignalTable const& target_partners, std::span<ReferenceModel const> references) {
+    std::vector<double> const wide = fit_scale(target_partners).width;
+    std::vector<double> usual(wide.size(), 0);
+    for (ReferenceModel const& reference : references) {
+        std::vector<double> const width = fit_scale(reference.views[1]).width;
+        for (std::size_t k = 0; k < width.size(); ++k)
+            usual[k] += width[k] / static_cast<double>(references.size());
+    }
+    std::vector<double> ratios;
+    for (std::size_t k = 0; k < wide.size(); ++k)
+        if (usual[k] > 0)
+            ratios.push_back(wide[k] / usual[k]);
+    return ratios.empty() ? 0 : median(ratios);
 }
 
 } // namespace assay::usage

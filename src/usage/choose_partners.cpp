@@ -22,10 +22,15 @@ SelfTest mean_self_test(AuditInput const& input) {
 // Smaller is better
 auto rank_of(ConsideredPartners const& considered) {
     SelfTest const& test = considered.mean;
-    return std::tuple(test.none > kLargestSelfTest, std::abs(test.none) + std::abs(test.all - 1));
+    return std::tuple(test.none > kLargestSelfTest, test.all < kWeakestSelfTest,
+                      std::abs(test.none) + std::abs(test.all - 1));
 }
 
 } // namespace
+
+std::size_t nearest(std::span<ConsideredPartners const> considered) {
+    return static_cast<std::size_t>(std::ranges::min_element(considered, {}, rank_of) - considered.begin());
+}
 
 AuditInput choose_partners(std::vector<AuditInput> inputs) {
     if (std::ranges::any_of(inputs, [](AuditInput const& input) { return !input.references.empty(); }))
@@ -35,8 +40,7 @@ AuditInput choose_partners(std::vector<AuditInput> inputs) {
     std::vector<ConsideredPartners> considered;
     for (AuditInput const& input : inputs)
         considered.push_back({input.partners, mean_self_test(input)});
-    auto const best = std::ranges::min_element(considered, {}, rank_of) - considered.begin();
-    AuditInput chosen = std::move(inputs[static_cast<std::size_t>(best)]);
+    AuditInput chosen = std::move(inputs[nearest(considered)]);
     chosen.considered = std::move(considered);
     return chosen;
 }

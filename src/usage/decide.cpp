@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <utility>
 
 namespace assay::usage {
 
@@ -27,35 +28,31 @@ constexpr double kWeakestStepAuc = 0.88;
 constexpr double kWeakestCalibratedAuc = 0.85;
 // One-sided 5 % point of the normal distribution
 constexpr double kLargestRise = 1.645;
-// Targets that memorise answer partners about as variedly as reference models do (0.67 to 1.0 of their
-// spread, autoregressive ones 0.7 to 2.3); classifiers that were stopped early, augmented or smoothed do not
-// (0.25 to 0.4), and unused suspects of theirs pass for used: bounds up to 0.14 at p = 0
-// (docs/experiments/usage_zero.md)
-constexpr double kSmallestSpread = 0.65;
 
-// With reference models: are they such that the target can be judged by them?
-std::optional<Verdict> judged_wrongly(Audit const& audit) {
+// The verdict, if reference models cannot judge this target
+std::optional<Verdict> beyond_references(Audit const& audit) {
     if (audit.regime_spread < kSmallestSpread)
         return Verdict{
             Status::shift_suspect,
             fmt::format(
-                "what the target says of partners varies {:.2f} times as much as what reference models "
-                "say, less than {}: it memorises less than they, and how it answers unused suspects "
-                "cannot be learnt from them",
+                "the target's answers to partners spread {:.3f} times as wide as those of reference models, "
+                "less "
+                "than {}: it memorises less than they, or its logits are scaled down, and how it answers "
+                "unused suspects cannot be learnt from them",
                 audit.regime_spread, kSmallestSpread),
             false};
     SelfTest const test = mean_of(audit.self_tests);
     if (test.none > kLargestSelfTest)
         return Verdict{
             Status::shift_suspect,
-            fmt::format("of reference models that used none, the others say {:.2f} on average, more than {}",
+            fmt::format("of reference models that used none, the others say {:.3f} on average, more than {}",
                         test.none, kLargestSelfTest),
             false};
     if (test.all < kWeakestSelfTest)
         return Verdict{
             Status::unidentified,
-            fmt::format("of reference models that used all, the others say {:.2f} on average, less than "
-                        "{}: they remember too little, or partners with their suspects",
+            fmt::format("of reference models that used all, the others say {:.3f} on average, less than "
+                        "{}: they remember too little, or partners as they do suspects",
                         test.all, kWeakestSelfTest),
             false};
     return std::nullopt;
@@ -101,7 +98,7 @@ Verdict with_bound(Audit const& audit) {
 Verdict decide(Audit const& audit) {
     double const delta = 1 - audit.confidence;
     if (audit.calibrated)
-        if (auto verdict = judged_wrongly(audit))
+        if (auto verdict = beyond_references(audit))
             return std::move(*verdict);
     if (!(audit.evidence.p_value < delta))
         return {Status::no_evidence,

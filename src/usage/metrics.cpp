@@ -1,7 +1,9 @@
+#include "assay/base/error.hpp"
 #include "assay/usage/choose_partners.hpp"
 #include "assay/usage/columns.hpp"
 
 #include <limits>
+#include <optional>
 
 namespace assay::usage {
 
@@ -27,6 +29,7 @@ store::Metrics metrics(Audit const& audit) {
         {"interval_low", audit.interval ? audit.interval->first : nan},
         {"interval_high", audit.interval ? audit.interval->second : nan},
         {"p_value", audit.p_value},
+        {"tested", audit.tested ? 1.0 : 0.0},
         {"confidence", audit.confidence},
         {"suspects", static_cast<double>(audit.n_suspects)},
         {"reference_samples", static_cast<double>(audit.n_reference)},

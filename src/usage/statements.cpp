@@ -16,7 +16,8 @@ std::string partner_statement(Audit const& audit) {
                                        "trained on halves "
                                        "of the suspects, those that had not seen the suspect. How the "
                                        "target's signals follow theirs is "
-                                       "learnt on partners, and assumed to be the same for unused suspects. ",
+                                       "learnt on partners, and assumed to be the same for unused suspects, "
+                                       "if references and target memorise. ",
                                        audit.self_tests.size())
         : audit.ladder
             ? "Suspects are compared with mixtures of themselves and near suspects of their class. What a "
@@ -37,7 +38,11 @@ std::string partner_statement(Audit const& audit) {
                     audit.control->evidence.p_value,
                     audit.extrapolates() ? "steps higher up need not differ as the first ones do"
                                          : "the second generation step need not shift as the first did");
-    if (audit.extrapolates())
+    if (!audit.tested)
+        text +=
+            " Nothing was tested: bound 0 and p-value 1 stand for that, and the figures beside them are no "
+            "findings.";
+    else if (audit.extrapolates())
         text +=
             fmt::format(" Bound and p-value are given against {} raised by {:.3f}: {}, if upwards, and 1.645 "
                         "standard errors of such a difference.",

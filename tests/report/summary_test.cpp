@@ -116,6 +116,16 @@ TEST(Summary, SurvivesWritingAndReading) {
     }
 }
 
+TEST(Answer, SaysThatNothingWasTested) {
+    Audit audit = audit_with(Status::unidentified);
+    audit.tested = false;
+    audit.lower_bound = 0;
+    audit.p_value = 1;
+    EXPECT_EQ(answer(audit), "answer: unidentified; nothing can be said of this target");
+    EXPECT_EQ(summary("run", audit, std::nullopt)["usage"]["details"]["tested"], 0);
+    EXPECT_NE(table("run", audit, std::nullopt).find("nothing was tested"), std::string::npos);
+}
+
 TEST(Answer, IsOneLineForEveryStatus) {
     EXPECT_EQ(answer(audit_with(Status::estimated)),
               "answer: about 44 % of the suspect samples were used (95 % interval 12 % to 62 %)");

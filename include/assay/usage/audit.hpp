@@ -57,12 +57,14 @@ struct AuditOptions {
                            //!< Known members are scored by the z-sum all the same
 };
 
-//! What may be reported, from nothing to everything.
+//! What may be reported.
 enum class Status {
-    no_evidence,   //!< p = 0 is not rejected
-    shift_suspect, //!< partners may shift the scores by themselves; bound against raised reference, or none
+    no_evidence,      //!< p = 0 is not rejected
+    shift_suspect,    //!< partners shift the scores by themselves (bound against a raised reference), or may
+                      //!< do so (nothing was tested: Audit::tested)
     lower_bound_only, //!< too few items, or the sides are hardly separated
-    unidentified,     //!< the estimators disagree, the interval is wide, or members are too hard to tell
+    unidentified,     //!< the estimators disagree, the interval is wide, or members are too hard to tell; or
+                      //!< reference models remember too little (nothing was tested)
     estimated,        //!< bound, fraction and interval
 };
 
@@ -98,7 +100,10 @@ struct Audit {
     double lower_bound = 0;         //!< on p, one-sided at the wanted confidence; 0 unless p = 0 is rejected
     std::optional<double> fraction; //!< only when estimated
     std::optional<std::pair<double, double>> interval; //!< only when estimated
-    double p_value = 1; //!< of p = 0; when shift_suspect against the raised reference
+    double p_value = 1;                                //!< of p = 0
+    //! False: nothing can be said of this target by means of these partners and reference models; lower_bound
+    //! is 0 and p_value 1 whatever `evidence` holds.
+    bool tested = true;
 
     std::size_t n_suspects = 0; //!< that were fitted: all, or a random draw of suspects_total
     std::size_t n_reference = 0;
@@ -139,7 +144,7 @@ struct Audit {
     //! 0.
     std::optional<double> published;
     std::vector<SelfTest> self_tests; //!< one per reference model
-    //! Calibrated::spread, only with reference models; else NaN
+    //! relative_spread(), only with reference models; else NaN
     double regime_spread = std::numeric_limits<double>::quiet_NaN();
     std::optional<Duci> duci;                  //!< only with AuditInput::duci
     std::optional<KnownMembers> known_members; //!< only with AuditInput::members

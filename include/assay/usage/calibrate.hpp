@@ -35,13 +35,15 @@ struct Calibrated {
     SignalTable suspects, reference; //!< suspects, partners; expectation learnt on the partners
     SignalTable control_suspects,
         control; //!< partners, their partners; learnt on the latter: nothing to find
-    //! Median over the signals of how wide the target's answers to partners spread, over how wide those of a
-    //! reference model do on average (SignalScale::width). Far below 1: it memorises less, of another regime.
-    double spread = 0;
 };
 
 //! Local. `left_out`: a reference model that takes no part. Every suspect must be unseen by one that does.
 Calibrated calibrate(Views const& target, std::span<ReferenceModel const> references,
                      std::optional<std::size_t> left_out = std::nullopt);
+
+//! Local. How wide the target's answers to partners spread, over how wide those of a reference model do on
+//! average (SignalScale::width): median over the signals that vary among these; 0 if none does. Far below 1:
+//! the target memorises less than they, or its logits were scaled down.
+double relative_spread(SignalTable const& target_partners, std::span<ReferenceModel const> references);
 
 } // namespace assay::usage

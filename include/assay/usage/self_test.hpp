@@ -24,8 +24,9 @@ struct ConsideredPartners {
 };
 
 //! What an audit needs of self-tests, on average, to say anything: at most this much of models that used
-//! none, at least that much of models that used all.
-inline constexpr double kLargestSelfTest = 0.1, kWeakestSelfTest = 0.9;
+//! none, at least that much of models that used all. With weaker reference models (0.90) targets that
+//! memorise little passed for such as do, and got false bounds (docs/experiments/usage_zero.md).
+inline constexpr double kLargestSelfTest = 0.1, kWeakestSelfTest = 0.92;
 
 //! Local. Reference model `target` judged by the others; each side is an audit of its own, as if there were
 //! no other suspects. Two at least must not have seen a suspect. All 0 if no signal has a spread.
