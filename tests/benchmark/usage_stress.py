@@ -68,7 +68,7 @@ class World:
         """Trained on the used suspects and filler, 1,000 in all."""
         rows = np.concatenate([self.suspects[used], self.filler[:SUSPECTS - used.sum()]])
         path = self.folder / f"{name}.pt"
-        torch.jit.save(torch.jit.script(train(*self.tensors(rows), 30, self.seed)), str(path))
+        torch.jit.save(torch.jit.script(train(*self.tensors(rows), 60, self.seed)), str(path))
         return path
 
     def audit(self, assay, name, target, *settings):
@@ -95,10 +95,11 @@ def shown(usage):
     details = usage["details"]
     fraction = "-" if usage["fraction"] is None else f"{usage['fraction']:.2f}"
     return (usage["status"], fraction, f"{details['best_bin']:.2f}", f"{usage['lower_bound']:.2f}",
+            f"{max(0, details['dkw_bound'] - details['control_excess']):.2f}",
             f"{details['control_shift']:.2f}", f"{details['regime_spread']:.2f}")
 
 
-COLUMNS = ("status", "fraction", "best bin", "bound", "control shift", "spread")
+COLUMNS = ("status", "fraction", "best bin", "bound", "bound of the rest", "control shift", "spread")
 
 
 def selection(options):
