@@ -46,8 +46,8 @@ def losses(model, x, y):
 class World:
     """Suspects with some labels replaced, and as many images of the same kind to fill up with."""
 
-    def __init__(self, folder, seed):
-        self.folder, self.seed = folder, seed
+    def __init__(self, folder, seed, epochs):
+        self.folder, self.seed, self.epochs = folder, seed, epochs
         folder.mkdir(parents=True, exist_ok=True)
         random = np.random.default_rng(seed)
         with h5py.File("data/fashion-mnist-train.h5") as file:
@@ -68,7 +68,7 @@ class World:
         """Trained on the used suspects and filler, 1,000 in all."""
         rows = np.concatenate([self.suspects[used], self.filler[:SUSPECTS - used.sum()]])
         path = self.folder / f"{name}.pt"
-        torch.jit.save(torch.jit.script(train(*self.tensors(rows), 60, self.seed)), str(path))
+        torch.jit.save(torch.jit.script(train(*self.tensors(rows), self.epochs, self.seed)), str(path))
         return path
 
     def audit(self, assay, name, target, *settings):
@@ -106,7 +106,7 @@ def selection(options):
     row("used", "seed", *COLUMNS)
     row(*["---"] * (2 + len(COLUMNS)))
     for seed in options.seeds:
-        world = World(options.output / f"selection-{seed}", seed)
+        world = World(options.output / f"selection-{seed}", seed, options.epochs)
         judge = train(*world.tensors(world.others), 8, seed)  # of other data: who is easy does not hang on the target
         loss = losses(judge, *world.tensors(world.suspects))
         rank = loss.argsort().argsort()
@@ -130,7 +130,7 @@ def partners(options):
     row("partners", "p", "seed", *COLUMNS)
     row(*["---"] * (3 + len(COLUMNS)))
     for seed in options.seeds:
-        world = World(options.output / f"partners-{seed}", seed)
+        world = World(options.output / f"partners-{seed}", seed, options.epochs)
         random = np.random.default_rng(seed)
         for p in (0, 0.5):
             used = random.permutation(SUSPECTS) < p * SUSPECTS
@@ -158,6 +158,7 @@ def main():
     parser.add_argument("--assay", default="build/release/assay")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("runs/stress"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--epochs", type=int, default=30, help="of the target")
     options = parser.parse_args()
     torch.set_num_threads(1)
     {"selection": selection, "partners": partners}[options.what](options)
