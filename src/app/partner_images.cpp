@@ -112,7 +112,6 @@ void check_partner_images(JobRun const& run, data::Split const& split, Inputs co
     data::Slice const mine = data::my_slice(run.comm, split.suspects.size());
     bool const given = !run.job.dataset.partners.empty();
     std::shared_ptr<model::GeneratorNetwork> network;
-
     comm::agree(run.comm, [&] {
         if (given)
             return check_partner_file(

@@ -36,9 +36,8 @@ std::optional<Verdict> beyond_references(Audit const& audit) {
             Status::shift_suspect,
             fmt::format(
                 "the target's answers to partners spread {:.3f} times as wide as those of reference models, "
-                "less "
-                "than {}: it memorises less than they, or its logits are scaled down, and how it answers "
-                "unused suspects cannot be learnt from them",
+                "less than {}: it memorises less than they, or its logits are scaled down, and how it "
+                "answers unused suspects cannot be learnt from them",
                 audit.regime_spread, kSmallestSpread),
             false};
     SelfTest const test = mean_of(audit.self_tests);

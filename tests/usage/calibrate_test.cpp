@@ -36,7 +36,6 @@ TEST(Calibrate, TakesOffWhatReferencesLetExpect) {
     EXPECT_EQ(found.suspects.columns, (std::vector<Values>{{0, 1, 0}}));
     EXPECT_EQ(found.reference.columns, (std::vector<Values>{{0, 0, 0}}));
     EXPECT_EQ(found.control.columns, (std::vector<Values>{{0, 0, 0}}));
-
     EXPECT_EQ(found.control_suspects.columns, (std::vector<Values>{{1 + 3 - 0, 7 + 3 - 3, 9 + 3 - 4}}));
 }
 
